@@ -21,7 +21,7 @@ import { type Carried, carry, carryMerge, forged, type Sharding } from './search
 import { checkGraphFile, GRAPH_STATES, notWhole, tooLarge, writeGraph } from './search/graph-file.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
-import { coverageDocument, lineCoverage, printCoverage } from './search/line-coverage.ts';
+import { coverageDocument, expectPaths, lineCoverage, printCoverage } from './search/line-coverage.ts';
 import { memoryBound } from './search/memory.ts';
 import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, reduces, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
@@ -112,6 +112,9 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
+/** Paths whose lines are asked for; none: all. */
+const pathsNamed = ({ coverage }: ExploreFlags): readonly string[] => (coverage === undefined || coverage === true ? [] : coverage);
+
 async function found(
   reference: string | undefined,
   flags: ExploreFlags,
@@ -120,6 +123,7 @@ async function found(
   const { io } = call;
   if (flags.merge !== undefined) return carryMerge(flags.merge, reference, flags, io);
   const { subject, image } = await askedFor(reference, flags, io);
+  expectPaths(pathsNamed(flags), subject.scenario);
   const { maxMemory, resume, graphStates = GRAPH_STATES } = flags;
   const budget = flags.maxStates ?? STATES_DEFAULT;
   const maxStates = flags.graph === undefined ? budget : Math.min(budget, graphStates + 1);
@@ -198,7 +202,7 @@ async function run(call: Call): Promise<number> {
     if (stored !== undefined && !breaks(recorded.end, violation.property)) throw forged(stored, violation.property);
     violations.push({ ...violation, journal: recorded.path });
   }
-  const lines = flags.coverage === undefined ? null : lineCoverage(result, scenario, flags.coverage === true ? [] : flags.coverage);
+  const lines = flags.coverage === undefined ? null : lineCoverage(result, scenario, pathsNamed(flags));
   if (json)
     out.json({
       ...documentOf(result, violations, scenario),

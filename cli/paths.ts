@@ -27,10 +27,13 @@ const DEPTH_MAX = 64;
 function sitesOf(paths: ReadonlyMap<string, readonly Site[]>, name: string, scenario: string): readonly Site[] {
   const sites = paths.get(name);
   if (sites) return sites;
+  // An instruction is written in capitals, a function is not.
+  const isWritten = (other: string): number => Number(/[a-z]/.test(other) !== /[a-z]/.test(name));
+  const known = [...paths.keys()].sort((a, b) => isWritten(a) - isWritten(b) || (a < b ? -1 : 1));
   throw new CliError({
     code: 'unknown_path',
     exit: EXIT.usage,
-    message: `${unknownName(name, `the name of a path of ${scenario}`, [...paths.keys()].sort())}`,
+    message: unknownName(name, `the name of a path of ${scenario}`, known),
     attempt: `worldswitch paths --scenario ${scenario}; another host has others, and a scenario without one has none`,
   });
 }

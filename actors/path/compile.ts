@@ -21,7 +21,7 @@ export interface Route<T, L> {
   readonly ops: readonly Op<T, L>[];
   readonly target: string;
   /** Calls, and cases of a `when`, that lie on the way: their places in the path. */
-  readonly passes: readonly string[];
+  readonly crosses: readonly string[];
 }
 
 /**
@@ -83,8 +83,8 @@ interface Scope<T, L> extends Source {
 
 /** The name of a step, or of a path that is called, under those that call it. */
 export const under = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
-const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[], passes: readonly string[] = []): Route<T, L>[] =>
-  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target, passes: [...passes, ...route.passes] }));
+const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[], crosses: readonly string[] = []): Route<T, L>[] =>
+  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target, crosses: [...crosses, ...route.crosses] }));
 const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
   locals.length ? [{ local: () => Object.fromEntries(locals.map((name) => [name, undefined])) as Partial<L> }] : [];
 
@@ -100,7 +100,7 @@ export function compile<T, L, E extends AnyEvent>(
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
   checkWays(top, patches);
-  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END, passes: [] }];
+  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END, crosses: [] }];
   const { source, grade } = top;
   const scope: Scope<T, L> = {
     prefix: top.name,
@@ -141,7 +141,7 @@ class Compiler<T, L, E extends AnyEvent> {
     switch (item.kind) {
       case 'step':
       case 'stop':
-        return [{ ops: [], target: under(scope.prefix, item.name), passes: [] }];
+        return [{ ops: [], target: under(scope.prefix, item.name), crosses: [] }];
       case 'loop':
         // No turn comes round without a step (ways.ts), so that no entry goes through the end of
         // the body.

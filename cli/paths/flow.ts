@@ -51,10 +51,10 @@ export function flowOf(outline: Outline, { prefix, graph, walk }: Site, depth: n
   const arrows = new Map<string, Arrow>();
   for (const { id, edges } of inside) {
     for (const { on, routes } of edges) {
-      for (const { target, passes } of routes) {
+      for (const { target, crosses } of routes) {
         const [from, to] = [nodeOf(id), nodeOf(target)];
         if (from === to && isCall(from)) continue;
-        const words = [...(on === walk.stepEvent || isCall(from) ? [] : [on]), ...passes.flatMap((pass) => tests.get(pass) ?? [])];
+        const words = [...(on === walk.stepEvent || isCall(from) ? [] : [on]), ...crosses.flatMap((pass) => tests.get(pass) ?? [])];
         const label = cut(words.join(', '));
         arrows.set(`${from} ${to} ${label}`, { from, to, label });
       }

@@ -26,7 +26,7 @@ export const tooLarge = (name: string, states: number): CliError =>
     code: 'graph_too_large',
     exit: EXIT.usage,
     message: `${name} has more than ${states} states; no graph was written`,
-    expected: `at most ${GRAPH_STATES} states, or --graph-states N with N up to ${GRAPH_STATES_MAX}`,
+    expected: `a space of at most ${states} states; --graph-states N raises that, up to ${GRAPH_STATES_MAX}`,
     attempt: 'a smaller scenario (--set), or the end of a recorded run: explore JOURNAL --from STEP',
   });
 
@@ -39,7 +39,7 @@ export const notWhole = (name: string): CliError =>
     attempt: 'the same without --time, or with more',
   });
 
-const quoted = (text: string): string => `"${text.replace(/[\\"]/g, (char) => `\\${char}`)}"`;
+const quoted = (text: string): string => `"${text.replace(/[\\"]/g, (char) => `\\${char}`).replaceAll('\n', '\\n')}"`;
 
 const COLOURS: Readonly<Record<GraphState['outcome'], string>> = {
   'goes-on': '',
@@ -93,7 +93,7 @@ function jsonOf({ scenario, variant, states, steps }: ReachableGraph): string {
 }
 
 /** The graph in the format that the ending of the file names. */
-export const graphText = (graph: ReachableGraph, file: string): string => (file.endsWith('.json') ? jsonOf(graph) : dotOf(graph));
+const graphText = (graph: ReachableGraph, file: string): string => (file.endsWith('.json') ? jsonOf(graph) : dotOf(graph));
 
 /** Writes it; the file appears when it is whole. @returns its size */
 export const writeGraph = (graph: ReachableGraph, file: string, io: Io): number =>

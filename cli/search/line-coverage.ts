@@ -1,4 +1,4 @@
-/** `explore --coverage`: each line of each path with how often it was taken, and a profile of the states. */
+/** `explore --coverage`: each line of each path with how often it was taken, and a profile. */
 import type { AnyStateNode } from 'xstate';
 import { walksOf } from '../../actors/path/walks.ts';
 import type { Profile, Traffic } from '../../sim/explore/covered/inspection.ts';
@@ -92,14 +92,12 @@ const saysOf = ({ exhausted, bound, states, transitions, unchanged, traffic }: E
 /**
  * What a search has taken, line by line. `names`: of which paths; all that the scenario walks where
  * there are none.
- * @throws CliError if one is no path of the scenario
  */
 export function lineCoverage(exploration: Exploration, scenario: ResolvedScenario, names: readonly string[] = []): LineCoverage {
   const { traffic, profile = null, ledger } = exploration;
   const topology = traffic?.topology ?? topologyOf(scenario);
   const counts = traffic ? countedLines(traffic) : takenLines(topology, ledger);
   const paths = pathsIn(topology);
-  for (const name of names) expectPath(name, [...paths.keys()], scenario);
   const reading = { scenario, topology, depth: 0 };
   const used = [...paths.values()].map((sites) => sites.filter(({ isUsed }) => isUsed)).filter((sites) => sites.length > 0);
   const chosen = names.length === 0 ? used : used.filter((sites) => names.includes(sites[0]!.path.name));
@@ -123,12 +121,15 @@ export function lineCoverage(exploration: Exploration, scenario: ResolvedScenari
   };
 }
 
-/** @throws CliError if the scenario has no such path */
-export function expectPath(name: string, known: readonly string[], { name: scenario }: ResolvedScenario): void {
-  if (!known.includes(name))
-    throw usageError(`--coverage: ${unknownName(name, `the name of a path of ${scenario}`, [...known].sort())}`, {
-      attempt: `worldswitch paths --scenario ${scenario}`,
-    });
+/** @throws CliError if one is no path of the scenario */
+export function expectPaths(names: readonly string[], scenario: ResolvedScenario): void {
+  if (names.length === 0) return;
+  const known = [...pathsIn(topologyOf(scenario)).keys()].sort();
+  for (const name of names)
+    if (!known.includes(name))
+      throw usageError(`--coverage: ${unknownName(name, `the name of a path of ${scenario.name}`, known)}`, {
+        attempt: `worldswitch paths --scenario ${scenario.name}`,
+      });
 }
 
 /** As they stand in --json. */

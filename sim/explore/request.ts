@@ -121,7 +121,7 @@ export interface ExploreRequest {
   readonly onTurn?: (search: OpenSearch, isOver: boolean) => void;
   /** Count how often each line was taken, and profile the states. */
   readonly counts?: boolean;
-  /** Show each state and each step. The search gives up where there are more states than `maxStates`. */
+  /** Show each state and each step, where the search is whole. */
   readonly graph?: boolean;
   /** Which shard of the space is searched: the verdict is then of that shard. */
   readonly shard?: { readonly division: Division; readonly name: string };

@@ -34,7 +34,7 @@ const quoted = (text: string): string => (text.startsWith('"') && !text.includes
 function tokensOf(fn: (...args: never[]) => unknown): string[] {
   const text = Function.prototype.toString
     .call(fn)
-    .replace(/__vi_import_\d+__\./g, '')
+    .replace(/__vi(?:te_ssr)?_import_\d+__\./g, '')
     .replace(/\(0, ?([\w.]+)\)/g, '$1')
     .replace(/\bvoid 0\b/g, 'undefined');
   const tokens = [...text.matchAll(TOKENS)].map(([token]) => quoted(token));
@@ -53,13 +53,13 @@ function spaced(tokens: readonly string[]): string {
     if (token === '?') questions++;
     const isElse = token === ':' && questions > 0;
     if (isElse) questions--;
-    if (isBinary || token === '?' || isElse) text += ` ${token} `;
+    if (isBinary || token === '?' || isElse) text = `${text.trimEnd()} ${token} `;
     else if (token === ',' || token === ':' || token === ';') text += `${token} `;
     else if (token === '{') text += tokens[i + 1] === '}' ? '{' : '{ ';
-    else if (token === '}') text += before === '{' ? '}' : ' }';
+    else if (token === '}') text = before === '{' ? `${text}}` : `${text.trimEnd()} }`;
     else text += isWord(token) && isWord(before) && !/\s$/.test(text) ? ` ${token}` : token;
   });
-  return text.replace(/ +/g, ' ').trim();
+  return text.trim();
 }
 
 const ARROW = /^(?:async )?(?:\((?:[^()]|\([^()]*\))*\)|\w+) => /;

@@ -228,7 +228,7 @@ class Reader {
     };
   }
 
-  /** Steps with a route that passes a case of the branch, or none of its cases. */
+  /** Steps with a route that crosses a case of the branch, or none of its cases. */
   #decided({ sites, at }: List, cases: number): Pick<WhenLine, 'decidedAfter' | 'decidedBefore'> {
     const within = new Set<string>();
     const before = new Set<string>();
@@ -246,7 +246,7 @@ class Reader {
     if (before) return before;
     const known = new Map<string, string[]>();
     for (const { id, edges } of graph.nodes.values())
-      for (const pass of edges.flatMap(({ routes }) => routes.flatMap(({ passes }) => passes)))
+      for (const pass of edges.flatMap(({ routes }) => routes.flatMap(({ crosses }) => crosses)))
         known.set(pass, [...new Set([...(known.get(pass) ?? []), id])]);
     this.#passing.set(graph, known);
     return known;

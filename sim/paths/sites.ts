@@ -1,4 +1,4 @@
-/** Where paths stand: each path of a scenario by name, with the places at which machines walk it. */
+/** Where paths stand: each by its name, with the places at which machines walk it. */
 import { under } from '../../actors/path/compile.ts';
 import { patched } from '../../actors/path/patch.ts';
 import { type ShownGraph, type ShownItem, type ShownPath, type Walk, walksOf } from '../../actors/path/walks.ts';

@@ -41,7 +41,7 @@ export const SEQUENCE_PLACES: Readonly<Record<keyof Sequences | keyof Instructio
 };
 
 /** Slots that hold one handler for each key. */
-export const KEYED_SAYS: Readonly<Record<keyof Keyed, string>> = {
+const KEYED_SAYS: Readonly<Record<keyof Keyed, string>> = {
   exits: 'R17, by exit reason',
   requests: 'R6, by request',
   requestFlags: 'KVM_REQUEST_* flags, by request',

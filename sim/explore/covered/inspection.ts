@@ -41,7 +41,7 @@ export interface ActorProfile {
   /** Different local states; of messages, what is under way together. */
   readonly locals: number;
   /**
-   * States there were if nobody looked at this actor: those that differ by it alone are one. Null
+   * States that there were without this actor: those that differ by it alone are one. Null
    * where there are too many to tell.
    */
   readonly without: number | null;

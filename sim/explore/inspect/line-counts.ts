@@ -66,30 +66,37 @@ interface Ways {
   readonly on: string;
   /** The step runs on it, or it is ended unasked. */
   readonly isRun: boolean;
-  readonly passes: readonly (readonly string[])[];
+  /** Without a target the step asks, and stays. */
+  readonly routes: readonly { readonly crosses: readonly string[]; readonly target: string | null }[];
 }
 
+const ASKS = [{ crosses: [], target: null }];
+
 const waysOf = ({ edges }: AnyNode): Ways[] =>
-  edges.map(({ on, acts, asked, routes }) => ({
-    on,
-    isRun: acts || !asked,
-    passes: routes.length > 0 ? routes.map(({ passes }) => passes) : [[]],
-  }));
+  edges.map(({ on, acts, asked, routes }) => ({ on, isRun: acts || !asked, routes: routes.length > 0 ? routes : ASKS }));
+
+interface Found {
+  readonly step: string;
+  readonly node: AnyStateNode;
+  readonly on: string;
+  readonly at: number;
+  readonly isRun: boolean;
+  readonly crosses: readonly string[];
+  /** A stop that it leads to: to come there is to take it. */
+  readonly stop: string | null;
+}
 
 /** Each transition of a walk, with the step and the places that it is. */
-function eachTransition(
-  walk: Walk,
-  nodes: ReadonlyMap<string, AnyStateNode>,
-  visit: (found: { step: string; node: AnyStateNode; on: string; at: number; isRun: boolean; passes: readonly string[] }) => void,
-): void {
+function eachTransition(walk: Walk, nodes: ReadonlyMap<string, AnyStateNode>, visit: (found: Found) => void): void {
   for (const graphNode of walk.graph.nodes.values()) {
     const node = nodes.get(graphNode.id)!;
     const next = new Map<string, number>();
-    for (const { on, isRun, passes } of waysOf(graphNode)) {
-      for (const each of passes) {
+    for (const { on, isRun, routes } of waysOf(graphNode)) {
+      for (const { crosses, target } of routes) {
         const at = next.get(on) ?? 0;
         next.set(on, at + 1);
-        visit({ step: graphNode.id, node, on, at, isRun, passes: each });
+        const stop = target !== null && walk.graph.nodes.get(target)?.stops === true ? target : null;
+        visit({ step: graphNode.id, node, on, at, isRun, crosses, stop });
       }
     }
   }
@@ -101,11 +108,11 @@ export function countedLines({ topology, taken, sent }: Traffic): LineCounts {
   for (const [kind, machine] of Object.entries(topology.machines)) {
     const nodes = stepNodes(machine);
     for (const walk of walksOf(machine)) {
-      eachTransition(walk, nodes, ({ step, node, on, at, isRun, passes }) => {
+      eachTransition(walk, nodes, ({ step, node, on, at, isRun, crosses, stop }) => {
         const definition: AnyTransitionDefinition = node.transitions.get(on)![at]!;
         const count = taken.get(definition) ?? 0;
         counts.add(kind, step, isRun ? count : 0);
-        for (const place of passes) counts.add(kind, place, count);
+        for (const place of stop === null ? crosses : [...crosses, stop]) counts.add(kind, place, count);
         counts.addSent(kind, step, sent.get(definition) ?? new Map());
       });
     }
@@ -120,11 +127,13 @@ export function takenLines(topology: Topology, { items, taken }: Pick<Ledger, 'i
     const chart = chartOf(kind, kind.origin !== null, topology.catalogue);
     const nodes = stepNodes(kind.machine);
     for (const walk of walksOf(kind.machine)) {
-      eachTransition(walk, nodes, ({ step, node, on, at, passes }) => {
-        const { step: stepKey, branches } = chart.nodes.get(node) ?? {};
-        if (stepKey && items.has(stepKey)) counts.add(kind.name, step, taken.has(stepKey) ? 1 : 0);
-        const key = branches?.get(on)?.[at]?.key;
-        if (key && items.has(key)) for (const place of passes) counts.add(kind.name, place, taken.has(key) ? 1 : 0);
+      for (const id of walk.graph.nodes.keys()) {
+        const key = chart.nodes.get(nodes.get(id)!)?.step;
+        if (key && items.has(key)) counts.add(kind.name, id, taken.has(key) ? 1 : 0);
+      }
+      eachTransition(walk, nodes, ({ node, on, at, crosses }) => {
+        const key = chart.nodes.get(node)?.branches.get(on)?.[at]?.key;
+        if (key && items.has(key)) for (const place of crosses) counts.add(kind.name, place, taken.has(key) ? 1 : 0);
       });
     }
   }

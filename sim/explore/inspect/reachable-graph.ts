@@ -16,7 +16,7 @@ function stepIn(meta: Readonly<Record<string, { readonly step?: string } | undef
   return Object.entries(meta).find(([node, { step } = {}]) => step !== undefined && node.includes('.notify.') === isNotifier)?.[1]?.step;
 }
 
-/** The last micro-step of a step: what runs on top of whatever passes it on. */
+/** The last micro-step of a step: what runs on top of what passes it on. */
 function microStepOf({ world }: Searched, row: ArrayLike<number>, column: number, event: number): string | null {
   const { store } = world;
   const { given } = world.run(row, column, event);

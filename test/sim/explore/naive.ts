@@ -77,16 +77,21 @@ interface Reaction {
   readonly isHandled: boolean;
 }
 
+/** Hears of each event that an actor is given, with the state that it was in. */
+export type Heard = (slot: number, snapshot: AnyMachineSnapshot, event: { readonly type: string }) => void;
+
 export class Naive {
   readonly #topology: Topology;
+  readonly #heard: Heard;
   readonly #slotOf: ReadonlyMap<string, number>;
   readonly #reactions = new Map<string, Reaction>();
   readonly #locals = new Map<string, Local>();
   readonly #numbers = new Map<string, number>();
   readonly #digests = new Map<string, { readonly a: number; readonly b: number }>();
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, heard: Heard = () => {}) {
     this.#topology = topology;
+    this.#heard = heard;
     this.#slotOf = new Map(topology.actors.map(({ id }, slot) => [id, slot]));
   }
 
@@ -184,6 +189,7 @@ export class Naive {
         breaks = true;
         break;
       }
+      this.#heard(to, locals[to]!.snapshot, message);
       const reaction = this.#react(to, locals[to]!, message);
       if (!this.schedules(to) && message.type !== 'notify.step' && (given === 0 || isMicroStep(message))) programs.push(to);
       given++;
