@@ -18,19 +18,18 @@ import type { ActorId } from '../../events/event.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import { models } from '../models/index.ts';
-import type { ModelModule } from '../models.ts';
 import { withMonitors } from '../monitors/lineup.ts';
-import { propertyOf } from '../properties/index.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
 import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
 import { MechanismError } from './mechanism.ts';
 import { merged } from './merged.ts';
+import { modelTopology } from './model-topology.ts';
 import { Numbering } from './numbering.ts';
 import { checkedTopology } from './own-topology.ts';
 import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
-import { amongMechanisms, mechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
+import { amongMechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
 import { runnerOf } from './runner.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
@@ -93,8 +92,7 @@ const SETS: readonly string[] = [
  * of VMs, loop counters, monitors of properties.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
-  const { always, sometimes, eventually } = scenario.properties;
-  return withMonitors(bareTopologyOf(scenario), [...always, ...sometimes, ...eventually].map(propertyOf));
+  return withMonitors(bareTopologyOf(scenario), scenario);
 }
 
 /** The same without the monitors of its properties. */
@@ -135,27 +133,6 @@ function bareTopologyOf(scenario: ResolvedScenario): Topology {
     { actors, machines, origins, catalogue: catalogueOf(scenario), sets, interchangeable },
     'what the mechanisms of the host bring',
   );
-}
-
-/** A model that is not the host's, with the mechanism that brings it. */
-function modelTopology(model: ModelModule, scenario: ResolvedScenario): Topology {
-  const owner = mechanisms().find((mechanism) => mechanism.models?.includes(model));
-  const origin = owner ? originOf(owner) : null;
-  const where = `${origin ?? owner?.name ?? 'a program'}: topology() of model ${model.name}`;
-  const topology = checkedTopology(madeBy(model, scenario, where), where);
-  return origin === null
-    ? topology
-    : { ...topology, origins: Object.fromEntries(Object.keys(topology.machines).map((kind) => [kind, origin])) };
-}
-
-/** What the model answers; what it throws names it. */
-function madeBy(model: ModelModule, scenario: ResolvedScenario, where: string): unknown {
-  try {
-    return model.topology(scenario);
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'Error') throw error;
-    throw new MechanismError(`${where} throws: ${error.message}`, { cause: error });
-  }
 }
 
 /** Flags that every task has from the start. */

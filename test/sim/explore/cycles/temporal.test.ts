@@ -29,7 +29,7 @@ type Set1 = ReadonlySet<string>;
 type Oracle = (graph: NaiveGraph, p: Set1, q: Set1) => boolean;
 
 const without = ({ states }: NaiveGraph, set: Set1): Set<string> => new Set([...states.keys()].filter((key) => !set.has(key)));
-/** Whether a fair schedule, or one that ends, stays in a set forever once it is in one of `from`. */
+/** Whether a fair schedule, or one that ends, stays in a set forever from a state of `from` on. */
 function staysIn(graph: NaiveGraph, set: Set1, from: Set1): boolean {
   const forever = fairWithin(graph, set);
   const starts = [...from].filter((key) => set.has(key));
