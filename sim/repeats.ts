@@ -1,6 +1,6 @@
 /**
- * Whether a run in order only repeats: the state, and all that decides what comes next, are those of
- * an earlier step. One earlier step is kept, and a later one after twice as many steps (Brent
+ * Whether a run in order only repeats: the state, and all that decides what comes next, are those
+ * of an earlier step. One earlier step is kept, and a later one after twice as many steps (Brent
  * 1980), so that a cycle of any length is found and each step costs two comparisons.
  */
 import type { ComesBack } from '../events/journal.ts';
@@ -8,7 +8,7 @@ import type { Channels } from './channels.ts';
 import type { Chooser } from './choosers/chooser.ts';
 
 /** Steps before a run is asked: short runs end as their bound says. */
-export const REPEATS_FROM = 1 << 13;
+const REPEATS_FROM = 1 << 13;
 
 interface Digest {
   readonly a: number;

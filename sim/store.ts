@@ -34,7 +34,7 @@ export interface Kind {
   readonly origin: string | null;
   /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
   readonly schedules: boolean;
-  /** Its actors are monitors: what they do is nobody's step. */
+  /** Its actors are monitors: what they do is no step of the model. */
   readonly monitors: boolean;
   /** Its root says `switched`: what of an actor is the scheduler's; null where nothing is. */
   readonly switched: Switched | null;
@@ -43,7 +43,7 @@ export interface Kind {
    * if it does not hang.
    */
   readonly stuckIn: ((context: never) => string | null) | null;
-  /** Its root says `queues`: who waits there to be run; null where nobody does. */
+  /** Its root says `queues`: which threads wait there to be run; null where none can. */
   readonly queues: ((context: never) => readonly ActorId[]) | null;
   readonly locals: LocalTable;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
@@ -56,8 +56,8 @@ export const hangIn = ({ stuckIn, locals }: Kind, local: number): string | null 
 
 /** Who waits to be run by an actor in this local state. */
 export const queuedIn = ({ queues, locals }: Kind, local: number): readonly ActorId[] =>
-  queues?.(locals.values[local]!.context as never) ?? NOBODY;
-const NOBODY: readonly ActorId[] = [];
+  queues?.(locals.values[local]!.context as never) ?? NO_IDS;
+const NO_IDS: readonly ActorId[] = [];
 
 /** Whether an actor in this local state may stay there. */
 export const isAtRest = (kind: Kind, local: number): boolean => kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null;

@@ -114,7 +114,7 @@ interface Form<K extends string, S> {
   readonly says: (state: S) => string | null;
 }
 
-/** A form by what it remembers. A sentence is remembered as it was when the condition first held. */
+/** A form by what it remembers. A sentence is the one with which its condition began to hold. */
 const formOf =
   <K extends string, S>({ form, conditions, start, next, says }: Form<K, S>): TemporalForm<K> =>
   (id: string, given: Basis & { readonly kinds?: readonly string[] }): Property => {

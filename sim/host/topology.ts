@@ -11,7 +11,6 @@ import { CATALOGUE } from '../../events/index.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import { models } from '../models/index.ts';
 import { withMonitors } from '../monitors/lineup.ts';
-import { propertyOf } from '../properties/index.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
 import { interchangeableIn } from './interchangeable.ts';
@@ -84,8 +83,7 @@ const SETS: readonly string[] = [
  * these use, store buffers, mutexes of vCPUs and of VMs, loop counters, monitors of properties.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
-  const { always, sometimes, eventually } = scenario.properties;
-  return withMonitors(bareTopologyOf(scenario), [...always, ...sometimes, ...eventually].map(propertyOf));
+  return withMonitors(bareTopologyOf(scenario), scenario);
 }
 
 /** The same without the monitors of its properties. */

@@ -1,8 +1,10 @@
 /** The monitors of a scenario as actors: they stand last, in the order of the properties. */
 import type { ActorId } from '../../events/event.ts';
 import { MechanismError } from '../host/mechanism.ts';
+import { propertyOf } from '../properties/index.ts';
 import type { Property } from '../property.ts';
 import { unknownName } from '../scenario/issues.ts';
+import type { ResolvedScenario } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
 import { MONITOR_NEXT, monitorMachine } from './machine.ts';
 import { type Following, type Follows, followedKinds, type MonitorContext, monitorKind } from './monitor.ts';
@@ -34,9 +36,9 @@ function monitorsOf({ id, monitor }: Property, { actors, machines }: Topology): 
   return all.map((who) => ({ property: id, monitor, who }));
 }
 
-/** A topology with the monitors of these properties; the same where none has one. */
-export function withMonitors(topology: Topology, properties: readonly Property[]): Topology {
-  const all = properties.flatMap((property) => monitorsOf(property, topology));
+/** A topology with the monitors of a scenario's properties; the same where none has one. */
+export function withMonitors(topology: Topology, { properties: { always, sometimes, eventually } }: ResolvedScenario): Topology {
+  const all = [...always, ...sometimes, ...eventually].flatMap((id) => monitorsOf(propertyOf(id), topology));
   if (all.length === 0) return topology;
   const input = ({ monitor, who }: Following): MonitorContext => ({ who, state: monitor.start });
   const specs = all.map((one) => ({ id: idOf(one.property, one.who), kind: monitorKind(one.property), input: input(one) }));

@@ -11,7 +11,7 @@ import { MONITOR_NEXT } from './machine.ts';
 import type { Following, MonitorContext, MonitorStep } from './monitor.ts';
 
 /** States of all monitors of one property. */
-export const MONITOR_STATES_MAX = 1024;
+const MONITOR_STATES_MAX = 1024;
 
 /** The actors that a monitor may look at, and no others. */
 class SeenWorld extends WorldView {

@@ -27,7 +27,7 @@ export const progress = endlessly('cpu.progress', {
   },
 });
 
-/** What would let in somebody who may end the wait. */
+/** What would let in a thread that may end the wait. */
 function wouldEnd(waiting: readonly CpuInCycle[]): string {
   const queued = waiting.flatMap(({ queued: here = [] }) => here);
   if (queued.length === 0) return '';

@@ -167,4 +167,11 @@ describe('a thread that polls', () => {
     const { out, code } = await bench.run(['run', 'asked.yaml', '--models', 'spin.mjs', '--chooser', 'random', '--seed', '1']);
     expect([code, out]).toEqual([0, expect.stringContaining('nothing was left to do')]);
   });
+
+  it('ends a run in order where it only repeats, and tells what decides', async () => {
+    writeFileSync(bench.path('asked.yaml'), spinYaml(`cpus: 1, ${FULL}`, '{ poll-0: {} }', '{ set-0: {} }'));
+    const { out, code } = await bench.run(['run', 'asked.yaml', '--models', 'spin.mjs', '--mode', 'memory']);
+    expect([code, out]).toEqual([4, expect.stringContaining('Unfinished: 8193 steps; in this order it only repeats')]);
+    expect(out).toContain('Back in the state of step 8192: the last 1 step can repeat forever.');
+  });
 });

@@ -1,8 +1,9 @@
 /**
  * Which components of states a fair schedule can stay in. Fair: what is owed and always possible is
  * done at some time (weak fairness of each owed offer and of each queue); what is owed strongly is
- * done if it is possible again and again. And a processor is not interrupted each time it would move: in a state where another offer that it owes is taken again
- * and again, it also moves again and again.
+ * done if it is possible again and again. And a processor is not interrupted each time it would
+ * move: in a state where another offer that it owes is taken again and again, it also moves again
+ * and again.
  */
 import type { Successors } from '../space/successors.ts';
 
@@ -27,7 +28,7 @@ export interface Judged {
   readonly isFair: boolean;
   /**
    * What is left of it where a fair schedule cannot stay in all of it, but perhaps in a part;
-   * components are to be looked for anew. Null where no part is fair either.
+   * its components are looked for again. Null where no part is fair either.
    */
   readonly rest: Part | null;
 }

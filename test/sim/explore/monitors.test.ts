@@ -120,7 +120,7 @@ describe('a form that is not given as it should be', () => {
   it.each([
     ['a misspelt condition', { kinds: ['node'], never: holds, aftre: holds }, /found the key "aftre"; .*did you mean "after"/],
     ['a condition that is missing', { kinds: ['node'], never: holds }, /after is nothing; expected a function/],
-    ['nobody that it is of', { never: holds, after: holds }, /found neither each, pair nor kinds/],
+    ['no scope', { never: holds, after: holds }, /found neither each, pair nor kinds/],
     ['two scopes', { each: 'node', pair: ['node', 'node'], never: holds, after: holds }, /found each and pair/],
     ['half a pair', { pair: ['node'], never: holds, after: holds }, /pair is .*expected two kinds/],
     ['kinds that are text', { kinds: 'node', never: holds, after: holds }, /kinds is "node"; expected a list/],

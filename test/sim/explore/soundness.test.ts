@@ -203,7 +203,7 @@ const CHECKS: Readonly<Record<string, (pair: Pair) => void | Promise<void>>> = {
     const scenario = remembering();
     const from = fromStep(scenario, 1);
     const found = search(scenario, { from });
-    // What has been before the start is remembered: the other one breaks it without a step of the first.
+    // What has been before the start is remembered: it breaks without a step of the first one.
     expect(found.violations[0]!.steps).toBe(search(scenario).violations[0]!.steps - 1);
   },
   'per-actor and recorded-run': () => {

@@ -77,8 +77,8 @@ export function reachedWithin({ first, next }: NaiveGraph, set: ReadonlySet<stri
 
 /**
  * States of `some` from which a schedule that is weakly fair can go on forever without leaving it,
- * taking the actions of `again` again and again; `waiting`: with steps that wait. An offer comes in place of a move forever only if the move,
- * which comes again and again too, does not end it.
+ * taking the actions of `again` again and again; `waiting`: with steps that wait. An offer comes in
+ * place of a move forever only if the move, which comes again and again too, does not end it.
  */
 function weaklyFair({ edges }: NaiveGraph, some: ReadonlySet<string>, waiting: boolean, again: readonly string[]): Set<string> {
   const actions = new Set([...some].flatMap((key) => edges.get(key)!.map(({ action }) => action)));
