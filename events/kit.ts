@@ -29,10 +29,12 @@ export type KitAnswer = CellAnswer | SpinAnswer;
 export type KitEvent = CellEvent | SpinEvent | KitAnswer;
 
 /**
- * How a processor carries out what is asked of these primitives. A plain store may wait in a store
- * buffer, a plain load finds what waits there, a locked instruction waits until nothing does.
+ * How a processor carries out what is asked of a primitive whose actor tells `by` whom it is asked.
+ * A plain store may wait in a store buffer, a plain load finds what waits there, a locked
+ * instruction waits until nothing does. `none`: it is no access to memory. What does not stand here
+ * waits until nothing does, and then goes its own way.
  */
-export const ACCESSES: Readonly<Record<Exclude<KitEvent, KitAnswer>['type'], 'load' | 'store' | 'locked'>> = {
+export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'locked' | 'none'>>> = {
   'cell.load': 'load',
   'cell.store': 'store',
   'cell.xchg': 'locked',

@@ -2,15 +2,13 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { assign, enqueueActions } from 'xstate';
 import type * as StoreBuffer from '../../../actors/host/store-buffer.ts';
-import { bufferStep, type StoreBufferContext, storeBufferMachine } from '../../../actors/host/store-buffer.ts';
-import type { Outgoing, Stamped } from '../../../events/event.ts';
-import type { StoreBufferEvent } from '../../../events/memory-order.ts';
+import type { Grade } from '../../../actors/path/path.ts';
 import type { Patch } from '../../../sim/host/mechanism.ts';
-import { fenced, finals, type Insn, type Threads, threadsOf } from './litmus.ts';
+import { fenced, finals, type Insn, type Run, type Threads, threadsOf } from './litmus.ts';
 import { hasFinal, LITMUS } from './litmus-table.ts';
 import { oracleFinals } from './tso-oracle.ts';
+import { LIFO, NO_FENCE, NO_FORWARDING, NO_LOCK, NO_SWITCH, OLDEST_FIRST } from './wrong-buffers.ts';
 
 /** Where a test has all CPUs share one store buffer. */
 const wrong = vi.hoisted(() => ({ shares: false }));
@@ -82,84 +80,91 @@ const SB = threadsOf('x = 1; r0 = y | y = 1; r1 = x');
 const BESIDE = threadsOf('x = 1; r0 = x; x = 2; r1 = x | y = 1');
 
 describe('threads that the scheduler moves', () => {
-  it('see their own stores wherever they run', () => expect(finals(BESIDE, { cpus: 2 }).finals).toEqual(oracleFinals(BESIDE)));
   it('have all orders of x86-TSO on two CPUs', () => expect(finals(SB, { cpus: 2 }).finals).toEqual(oracleFinals(SB)));
   it('are sequentially consistent on one CPU', () => expect(finals(SB, { cpus: 1 }).finals).toEqual(oracleFinals(SB, { buffers: false })));
 });
 
-type Take = (c: StoreBufferContext, event: Stamped<StoreBufferEvent>) => ReturnType<typeof bufferStep>;
-/** A store buffer that does something else. */
-const buffer = (take: Take): Patch => ({
-  machines: {
-    storeBuffer: () =>
-      storeBufferMachine.provide({
-        actions: {
-          take: enqueueActions(({ context, event, enqueue }) => {
-            const { stores, out } = take(context, event);
-            for (const message of out as readonly Outgoing[]) enqueue.emit(message);
-            enqueue.assign({ stores });
-          }),
-        },
-      }),
-  },
-});
-const noSwitch: Patch = { machines: { pcpu: (machine) => machine.provide({ actions: { drainStores: assign({}) } }) } };
-const wrongBy = (name: string) => LITMUS.find((litmus) => litmus.name === name)!;
+/** All CPUs have one. */
+const SHARED = 'shared';
 
-describe('a wrong store buffer', () => {
-  const WRONG: readonly (readonly [string, string, Patch])[] = [
-    [
-      'that loads nothing of its own',
-      'own store',
-      buffer((c, e) => (e.type === 'stores.load' ? { ...bufferStep({ stores: [] }, e), stores: c.stores } : bufferStep(c, e))),
-    ],
-    [
-      'that gives the oldest of its own',
-      'CoRR',
-      buffer((c, e) =>
-        e.type === 'stores.load' ? { ...bufferStep({ stores: c.stores.toReversed() }, e), stores: c.stores } : bufferStep(c, e),
-      ),
-    ],
-    [
-      'that is last in, first out',
-      'MP',
-      buffer((c, e) =>
-        e.type === 'stores.drain'
-          ? { stores: c.stores.slice(0, -1), out: bufferStep({ stores: c.stores.slice(-1) }, e).out }
-          : bufferStep(c, e),
-      ),
-    ],
-    [
-      'that a locked instruction does not wait for',
-      'SB, locked between',
-      buffer((c, e) => (e.type === 'stores.locked' ? { ...bufferStep({ stores: [] }, e), stores: c.stores } : bufferStep(c, e))),
-    ],
-    [
-      'that MFENCE does not wait for',
-      'SB, mfence',
-      buffer((c, e) => (e.type === 'stores.fence' ? { stores: c.stores, out: [] } : bufferStep(c, e))),
-    ],
-  ];
-  const PROGRAMS: Readonly<Record<string, Threads>> = {
-    CoRR: threadsOf('x = 1; x = 2; r0 = x'),
-    'SB, mfence': fenced(SB),
-  };
-  it.each(WRONG)('%s is noticed', (_what, name, patch) => {
-    const threads = PROGRAMS[name] ?? threadsOf(wrongBy(name).threads);
-    expect(finals(threads).finals).toEqual(oracleFinals(threads));
-    expect(finals(threads, { patch }).finals).not.toEqual(oracleFinals(threads));
-  });
-  it('that CPUs share is noticed', () => {
-    const { threads, final } = wrongBy('IRIW');
-    wrong.shares = true;
+/** The final states, with a mutant or without. */
+const endsWith =
+  (mutant: Patch | typeof SHARED | undefined) =>
+  (threads: Threads, run: Run = {}) => {
+    wrong.shares = mutant === SHARED;
     try {
-      expect(finals(SB).finals).not.toEqual(oracleFinals(SB));
-      expect(hasFinal(finals(threadsOf(threads)).finals, final)).toBe(false);
+      return finals(threads, { ...run, ...(typeof mutant === 'object' && { patch: mutant }) }).finals;
     } finally {
       wrong.shares = false;
     }
+  };
+const named = (name: string): Threads => threadsOf(LITMUS.find((litmus) => litmus.name === name)!.threads);
+
+interface OrderClaim {
+  readonly id: string;
+  readonly says: string;
+  readonly source: string;
+  readonly grade: Grade;
+  readonly mutants: Readonly<Record<string, Patch | typeof SHARED>>;
+  readonly check: (ends: ReturnType<typeof endsWith>) => void;
+}
+const SDM = 'Intel SDM vol. 3';
+const CLAIMS: readonly OrderClaim[] = [
+  {
+    id: 'KIT-110',
+    says: 'a load may be carried out before an earlier store of its CPU is seen, and stores are seen in their order',
+    source: `${SDM}, 8.2.3.2 and 8.2.3.4`,
+    grade: 'memory',
+    mutants: { 'a buffer that is last in, first out': LIFO, 'CPUs that share a buffer': SHARED },
+    check: (ends) => {
+      for (const name of ['SB', 'MP']) expect(ends(named(name))).toEqual(oracleFinals(named(name)));
+    },
+  },
+  {
+    id: 'KIT-111',
+    says: 'a CPU finds the newest of its own stores, seen by others or not',
+    source: `${SDM}, 8.2.3.4 and 8.2.3.5`,
+    grade: 'memory',
+    mutants: { 'a buffer that loads do not look into': NO_FORWARDING, 'one that gives the oldest': OLDEST_FIRST },
+    check: (ends) => {
+      for (const threads of [threadsOf('x = 1; x = 2; r0 = x'), named('own store')]) expect(ends(threads)).toEqual(oracleFinals(threads));
+    },
+  },
+  {
+    id: 'KIT-112',
+    says: 'MFENCE and locked instructions wait until all stores before them are seen',
+    source: `${SDM}, 8.2.3.9; Store Buffer`,
+    grade: 'memory',
+    mutants: { 'a buffer that MFENCE does not wait for': NO_FENCE, 'one that locked instructions do not wait for': NO_LOCK },
+    check: (ends) => {
+      for (const threads of [fenced(SB), named('SB, locked between')]) expect(ends(threads)).toEqual(oracleFinals(threads));
+    },
+  },
+  {
+    id: 'KIT-113',
+    says: 'all other CPUs see stores in one order',
+    source: `${SDM}, 8.2.3.6 and 8.2.3.7`,
+    grade: 'memory',
+    mutants: { 'CPUs that share a buffer': SHARED, 'a buffer that loads do not look into': NO_FORWARDING },
+    check: (ends) => {
+      for (const name of ['WRC', 'forwarding']) expect(ends(named(name))).toEqual(oracleFinals(named(name)));
+    },
+  },
+  {
+    id: 'KIT-114',
+    says: 'a thread that goes on on another CPU finds its own stores',
+    source: 'kernel/sched/core.c, __schedule(), smp_mb__after_spinlock(); finish_task(), 6.12',
+    grade: 'memory',
+    mutants: { 'a switch that leaves the buffer full': NO_SWITCH, 'a buffer that nothing empties': NO_FENCE },
+    check: (ends) => expect(ends(BESIDE, { cpus: 2 })).toEqual(oracleFinals(BESIDE)),
+  },
+];
+
+describe.each(CLAIMS)('claim $id', ({ id, says, source, grade, mutants, check }) => {
+  it(`${id} ${says}`, () => check(endsWith(undefined)));
+  it.each(Object.entries(mutants))(`${id} fails with %s`, (_name, mutant) => {
+    expect(() => check(endsWith(mutant))).toThrow('to deeply equal');
   });
-  it('that a switch leaves full is noticed', () => {
-    expect(finals(BESIDE, { cpus: 2, patch: noSwitch }).finals).not.toEqual(oracleFinals(BESIDE));
-  });
+  it(`${id} stands in docs/domain/kit.md`, () =>
+    expect(readFileSync('docs/domain/kit.md', 'utf8').split('\n')).toContain(`| ${id} | ${says} | ${source} | ${grade} |`));
 });

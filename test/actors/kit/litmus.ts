@@ -8,9 +8,9 @@ import { cell } from '../../../actors/kit/cell.ts';
 import { local } from '../../../actors/kit/local.ts';
 import type { ExploreOptions } from '../../../api/search.ts';
 import type { Patch } from '../../../sim/host/mechanism.ts';
-import { register } from '../../../sim/host/registry.ts';
 import { always } from '../../../sim/property.ts';
 import { raced } from './raced.ts';
+import { changedBy } from './wrong-buffers.ts';
 
 /** An instruction: a store, a load, MFENCE, or an exchange that leaves the old value in a register. */
 export type Insn =
@@ -97,9 +97,8 @@ export function finals(threads: Threads, { memory = 'tso', cells, cpus, patch, s
       },
     ]),
   );
-  const undo = register({ name: 'wrong', arches: ['amd'], ...(patch && { patch: () => patch }) });
-  try {
-    const { states, exhausted } = raced({
+  const { states, exhausted } = changedBy(patch, () =>
+    raced({
       race: { uses: [mem, ended], operations },
       host: { cpus: cpus ?? threads.length, options: { memory } },
       properties: [collect],
@@ -107,10 +106,8 @@ export function finals(threads: Threads, { memory = 'tso', cells, cpus, patch, s
       processes: Object.fromEntries(
         threads.map((_, i) => [`p${i}`, { ...(cpus === undefined && { cpu: i }), threads: [[{ [`t${i}`]: {} }]] }]),
       ),
-    });
-    if (!exhausted) throw new Error('the space is too large');
-    return { states, finals: [...found].sort() };
-  } finally {
-    undo();
-  }
+    }),
+  );
+  if (!exhausted) throw new Error('the space is too large');
+  return { states, finals: [...found].sort() };
 }

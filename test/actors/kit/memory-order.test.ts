@@ -1,5 +1,6 @@
 /** `memory: tso` in races: locks, guests, kernels that are preempted, and what a search says of it. */
 import { describe, expect, it } from 'vitest';
+import { assign } from 'xstate';
 import type { HostItem } from '../../../actors/host/host-env.ts';
 import { host } from '../../../actors/host/host-env.ts';
 import { smpMb, smpRmb, smpWmb } from '../../../actors/kit/barriers.ts';
@@ -8,11 +9,13 @@ import { local } from '../../../actors/kit/local.ts';
 import { spinlock } from '../../../actors/kit/spinlock.ts';
 import type { GuestItem } from '../../../actors/kvm/guest-program.ts';
 import { scenario } from '../../../api/scenario.ts';
+import type { Patch } from '../../../sim/host/mechanism.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import { always, sometimes } from '../../../sim/property.ts';
 import { finals, threadsOf } from './litmus.ts';
 import { raced } from './raced.ts';
 import { oracleFinals } from './tso-oracle.ts';
+import { changedBy, LIFO, NO_FENCE, PLAIN_XCHG } from './wrong-buffers.ts';
 
 const { loop, when, leaveLoop } = host;
 const known = { source: 'a test', grade: 'decision' } as const;
@@ -46,10 +49,16 @@ describe('two sides that store and then look', () => {
     'smp_mb()': [true, (mine) => [mem.store(mine, 1), smpMb()]],
     'smp_store_mb()': [true, (mine) => [mem.storeMb(mine, 1)]],
   };
-  it.each(Object.entries(WAYS))('by %s', (_way, [isOrdered, store]) => {
+  const found = (way: string, patch?: Patch): boolean => {
+    const [, store] = WAYS[way]!;
     const a = [...store('x'), mem.load('y', r), tells('a')];
     const b = [...store('y'), mem.loadAcquire('x', r), tells('b')];
-    expect(isMissed(sides(a, b))).toBe(isOrdered);
+    return changedBy(patch, () => isMissed(sides(a, b)));
+  };
+  describe('KIT-115 smp_mb() and smp_store_mb() keep a store before a later load; the others do not', () => {
+    it.each(Object.entries(WAYS))('%s', (way, [isOrdered]) => expect(found(way)).toBe(isOrdered));
+    it('fails where nothing waits for smp_mb()', () => expect(found('smp_mb()', NO_FENCE)).toBe(false));
+    it('fails where no locked instruction waits', () => expect(found('smp_store_mb()', PLAIN_XCHG)).toBe(false));
   });
   it('may be a guest and a thread of the host', () => {
     const a: readonly GuestItem[] = [mem.store('x', 1), mem.load('y', r), tells('a')];
@@ -91,12 +100,22 @@ describe('a spinlock under tso', () => {
   });
   const adds = [mem.load('x', r), mem.store('x', (_t: object, l: object) => r.of(l)! + 1)];
   const section = (field: 'a' | 'b') => [...adds, out.store(field, 1)];
-  it('is dropped by a store that waits, and what it keeps apart stays apart', () => {
-    const inside = (field: 'a' | 'b'): readonly HostItem[] => [lock.lock(), ...adds, lock.unlock(), out.store(field, 1)];
-    const locked = raced({ ...sides(inside('a'), inside('b'), [mem, out, lock]), properties: [alone, waits] });
-    expect(locked).toMatchObject({ verdict: 'clean', exhausted: true, missed: [] });
+  const inside = (field: 'a' | 'b'): readonly HostItem[] => [lock.lock(), ...adds, lock.unlock(), out.store(field, 1)];
+  const locked = (patch?: Patch) =>
+    changedBy(patch, () => raced({ ...sides(inside('a'), inside('b'), [mem, out, lock]), properties: [alone, waits] }));
+  it('KIT-116 spin_unlock() is a store that may wait, and what the lock keeps apart stays apart', () => {
+    expect(locked()).toMatchObject({ verdict: 'clean', exhausted: true, missed: [] });
     expect(raced({ ...sides(section('a'), section('b')), properties: [alone] }).broken).toEqual(['lock.lost']);
   });
+  it.each([
+    ['a buffer that is last in, first out', LIFO],
+    [
+      'a lock that is always free',
+      {
+        machines: { lock: (machine) => machine.provide({ guards: { isFree: () => true }, actions: { release: assign({ owner: null }) } }) },
+      } satisfies Patch,
+    ],
+  ])('KIT-116 fails with %s', (_what, patch) => expect(locked(patch).broken).toEqual(['lock.lost']));
 });
 
 describe('two that wait for each other by polling', () => {
