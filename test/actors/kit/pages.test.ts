@@ -7,7 +7,8 @@
  * left out. What makes a project stands in `bash`, and is not run. WORLDSWITCH_DOCS=write puts what
  * is printed into the pages where it differs.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Bench } from '../../cli/run-cli.ts';
@@ -76,7 +77,17 @@ async function tried(bench: Bench, block: Block): Promise<string | null> {
   return printed.replaceAll(JOURNAL, '…');
 }
 
-const pages = projectFiles().filter((file) => /^docs\/kit(?:\/[\w-]+)?\.md$/.test(file));
+const COOKBOOK = 'docs/cookbook.md';
+const pages = projectFiles().filter((file) => file === COOKBOOK || /^docs\/kit(?:\/[\w-]+)?\.md$/.test(file));
+/** The bugs of the cookbook are files: they lie in the folder where its commands run. */
+const bugs = projectFiles().filter((file) => /^examples\/bugs\/.*\.(?:js|yaml)$/.test(file));
+
+function layOut(bench: Bench): void {
+  for (const file of bugs) {
+    mkdirSync(dirname(bench.path(file)), { recursive: true });
+    writeFileSync(bench.path(file), fromSources(readFileSync(file, 'utf8')));
+  }
+}
 
 describe('the pages of the kit', () => {
   it('are found', () => expect(pages).toContain('docs/kit.md'));
@@ -85,10 +96,12 @@ describe('the pages of the kit', () => {
     const bench = new Bench();
     const page = readFileSync(file, 'utf8');
     const blocks = blocksOf(page);
-    expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(['js', 'yaml', 'sh']));
+    const languages = file === COOKBOOK ? ['sh'] : ['js', 'yaml', 'sh'];
+    expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(languages));
     let written = page;
     try {
       writeFileSync(bench.path('package.json'), '{ "type": "module" }');
+      if (file === COOKBOOK) layOut(bench);
       for (const block of blocks) {
         const printed = await tried(bench, block);
         if (printed === null) continue;
@@ -103,6 +116,20 @@ describe('the pages of the kit', () => {
       bench.clear();
     }
     if (written !== page) writeFileSync(file, written);
+  });
+});
+
+describe('a bug of the cookbook', () => {
+  const modules = bugs.filter((file) => file.endsWith('.js'));
+  const codeOf = (file: string) => readFileSync(file, 'utf8').split('\n').slice(0, -1);
+
+  it.each(modules)('%s has under 46 lines, and no XState', (file) => {
+    expect(codeOf(file).length).toBeLessThan(46);
+    expect(codeOf(file).join('\n')).not.toMatch(/xstate|setup\(|createMachine/);
+  });
+  it('stands in the cookbook, each of them', () => {
+    const page = readFileSync(COOKBOOK, 'utf8');
+    expect(modules.filter((file) => !page.includes(`--models ${file}\n`))).toEqual([]);
   });
 });
 
