@@ -210,10 +210,12 @@ export type KitEvent =
   | KitAnswer;
 
 /**
- * How a processor carries out what is asked of these primitives. A plain store may wait in a store
- * buffer, a plain load finds what waits there, a locked instruction waits until nothing does.
+ * How a processor carries out what is asked of a primitive whose actor tells `by` whom it is asked.
+ * A plain store may wait in a store buffer, a plain load finds what waits there, a locked
+ * instruction waits until nothing does. `none`: it is no access to memory. What does not stand here
+ * waits until nothing does, and then goes its own way.
  */
-export const ACCESSES: Readonly<Record<(CellEvent | SpinEvent)['type'], 'load' | 'store' | 'locked'>> = {
+export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'locked' | 'none'>>> = {
   'cell.load': 'load',
   'cell.store': 'store',
   'cell.xchg': 'locked',
@@ -221,6 +223,8 @@ export const ACCESSES: Readonly<Record<(CellEvent | SpinEvent)['type'], 'load' |
   'cell.add': 'locked',
   'spin.lock': 'locked',
   'spin.unlock': 'store',
+  // Said of the access beside it.
+  'object.use': 'none',
 };
 
 export const KIT_EVENTS = {

@@ -133,9 +133,10 @@ export function ordered({ cpu, runner }: OnCpu, sent: readonly Outgoing[], fence
   const messages: Outgoing[] = fences ? [fence] : [];
   for (const message of sent) {
     const { to, event } = message;
-    const access = (ACCESSES as Readonly<Record<string, string>>)[event.type];
-    if (access !== undefined) messages.push(outgoing(buffer, { type: access === 'store' ? 'stores.put' : `stores.${access}`, to, event }));
-    else if (to === here || INSIDE.has(event.type)) messages.push(message);
+    const access = to === here || INSIDE.has(event.type) ? 'none' : (ACCESSES as Readonly<Record<string, string>>)[event.type];
+    if (access === 'none') messages.push(message);
+    else if (access !== undefined)
+      messages.push(outgoing(buffer, { type: access === 'store' ? 'stores.put' : `stores.${access}`, to, event }));
     else messages.push(fence, message);
   }
   return messages;
