@@ -202,7 +202,7 @@ kitClaims([
       const writer = [host.preemptDisable, count.writeBegin(), ...writeData, count.writeEnd(), host.preemptEnable];
       const { broken, messages } = threads([writer, writer], { uses: [data, of(count)] });
       expect(broken).toEqual(['count.one-writer']);
-      expect(messages[0]).toMatch(/^thread:p\d\/0 begins to write, and thread:p\d\/0 has not ended$/);
+      expect(messages[0]).toMatch(/^thread:p\d\/0 begins to write count:0, and thread:p\d\/0 has not ended$/);
     },
   },
 ]);
