@@ -10,12 +10,13 @@
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { ObjectEvent } from '../../events/kit.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
+import { memorized } from './known.ts';
 import type { LockWhere } from './mutex.ts';
 import { type At, type Breach, instanceAt, type Per, type Primitive } from './primitive.ts';
 
 const { step } = host;
-const SLUB = kernelSource('mm/slub.c, kmalloc(), kfree()');
+const SLUB = memorized('mm/slub.c, kmalloc(), kfree()');
 
 /** What a step has done to memory that it may not do. */
 interface Misuse {
@@ -70,18 +71,18 @@ export const objectMachine = setup({
 });
 
 /** What KASAN reports, of the actor's context. */
-const breach = (id: Misuse['is'], says: (by: ActorId, freedBy: ActorId | null) => string): Breach<ObjectContext> => ({
+const breach = (id: Misuse['is'], says: (by: ActorId, freedBy: ActorId | null, id: ActorId) => string): Breach<ObjectContext> => ({
   id,
   source: `kernel mm/kasan/report.c, "${id === 'double-free' ? id : `slab-${id}`}"`,
-  grade: 'read',
-  each: ({ misuse, freedBy }) => (misuse?.is === id ? says(misuse.by, freedBy) : null),
+  grade: 'memory',
+  each: ({ misuse, freedBy }, object) => (misuse?.is === id ? says(misuse.by, freedBy, object) : null),
 });
 const BREACHES = [
-  breach('use-after-free', (by, freedBy) =>
-    freedBy === null ? `${by} uses it before it is allocated` : `${by} uses it, and ${freedBy} has freed it`,
+  breach('use-after-free', (by, freedBy, id) =>
+    freedBy === null ? `${by} uses ${id} before it is allocated` : `${by} uses ${id}, and ${freedBy} has freed it`,
   ),
-  breach('double-free', (by, freedBy) =>
-    freedBy === null ? `${by} frees it before it is allocated` : `${by} frees it, and ${freedBy} has freed it already`,
+  breach('double-free', (by, freedBy, id) =>
+    freedBy === null ? `${by} frees ${id} before it is allocated` : `${by} frees ${id}, and ${freedBy} has freed it already`,
   ),
 ];
 

@@ -43,8 +43,8 @@ export interface Part {
  */
 export interface Breach<C> extends Source {
   readonly id: string;
-  /** What has happened to the actor; null if nothing has. */
-  readonly each: (context: C) => string | null;
+  /** What has happened to the actor of this id; null if nothing has. */
+  readonly each: (context: C, id: ActorId) => string | null;
 }
 
 /** What stands in `uses` of a mechanism. @public */

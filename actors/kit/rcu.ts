@@ -12,18 +12,19 @@
  */
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { GraceEvent } from '../../events/kit.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { sleepUntil } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
 import { GRACE_SETS, graceMachine } from './grace.ts';
+import { memorized } from './known.ts';
 import type { Local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { freeing, type MemoryObject } from './object.ts';
 import { instanceAt, type Part, type Per, type Primitive } from './primitive.ts';
 
 const { path, step, call, when, leaveLoop } = host;
-const RCU = kernelSource('include/linux/rcupdate.h, rcu_read_lock(); kernel/rcu/tree.c, synchronize_rcu(), call_rcu()');
-const SRCU = kernelSource('include/linux/srcu.h, srcu_read_lock(); kernel/rcu/srcutree.c, synchronize_srcu(), call_srcu()');
+const RCU = memorized('include/linux/rcupdate.h, rcu_read_lock(); kernel/rcu/tree.c, synchronize_rcu(), call_rcu()');
+const SRCU = memorized('include/linux/srcu.h, srcu_read_lock(); kernel/rcu/srcutree.c, synchronize_srcu(), call_srcu()');
 
 /** What a callback tells which actor. @public */
 export type Callback = (thread: HostThread, locals: HostLocals) => Outgoing;

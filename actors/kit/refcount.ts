@@ -8,16 +8,17 @@
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RefcountEvent } from '../../events/kit.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { fn } from './fn.ts';
+import { memorized } from './known.ts';
 import { type Local, local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { type MemoryObject, usesOf } from './object.ts';
 import { type Breach, instanceAt, type Per, type Primitive } from './primitive.ts';
 
 const { step, call, when } = host;
-const REFCOUNT = kernelSource('include/linux/refcount.h; lib/refcount.c, refcount_warn_saturate()');
-const KREF = kernelSource('include/linux/kref.h, kref_put()');
+const REFCOUNT = memorized('include/linux/refcount.h; lib/refcount.c, refcount_warn_saturate()');
+const KREF = memorized('include/linux/kref.h, kref_put()');
 
 /** What the kernel warns of; REFCOUNT_SATURATED is what the count is from there. */
 interface Warning {
@@ -91,8 +92,8 @@ export const refcountMachine = setup({
 const SATURATES: Breach<RefcountContext> = {
   id: 'saturates',
   source: 'kernel lib/refcount.c, refcount_warn_saturate()',
-  grade: 'read',
-  each: ({ warning }) => warning && `${warning.by}: ${warning.says}`,
+  grade: 'memory',
+  each: ({ warning }, id) => warning && `${warning.by} at ${id}: ${warning.says}`,
 };
 
 /** A reference count. @public */

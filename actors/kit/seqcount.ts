@@ -12,15 +12,16 @@
 import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SeqcountEvent } from '../../events/kit.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { fn } from './fn.ts';
+import { memorized } from './known.ts';
 import { type Local, local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { type Breach, instanceAt, type Per, type Primitive } from './primitive.ts';
 import { type Spinlock, spinlock } from './spinlock.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;
-const SEQCOUNT = kernelSource('include/linux/seqlock.h, write_seqcount_begin(), read_seqcount_begin()');
+const SEQCOUNT = memorized('include/linux/seqlock.h, write_seqcount_begin(), read_seqcount_begin()');
 
 export interface SeqcountContext {
   readonly sequence: number;
@@ -54,8 +55,8 @@ export const seqcountMachine = setup({
 const TWO_WRITERS: Breach<SeqcountContext> = {
   id: 'one-writer',
   source: 'kernel Documentation/locking/seqlock.rst, "write side critical sections must be serialized"',
-  grade: 'read',
-  each: ({ writer, intruder }) => intruder && `${intruder} begins to write, and ${writer ?? 'another'} has not ended`,
+  grade: 'memory',
+  each: ({ writer, intruder }, id) => intruder && `${intruder} begins to write ${id}, and ${writer ?? 'another'} has not ended`,
 };
 
 /** A sequence count. @public */
@@ -133,7 +134,7 @@ export function seqcount(name: string, { per = 'host' }: { readonly per?: Per } 
 export function seqlock(name: string, rest: { readonly per?: Per } = {}): Seqlock {
   const { writeBegin, writeEnd, parts, ...reads } = seqcount(name, rest);
   const lock: Spinlock = spinlock(`${name}Lock`, rest);
-  const known = kernelSource('include/linux/seqlock.h, write_seqlock(), write_sequnlock()');
+  const known = memorized('include/linux/seqlock.h, write_seqlock(), write_sequnlock()');
   const inner = ({ at }: LockWhere): LockWhere => (at ? { at } : {});
   return {
     ...reads,

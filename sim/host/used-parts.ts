@@ -55,7 +55,7 @@ const idOf = (kind: string, breach: string): string =>
 
 const breachesOf = ({ kind, breaches = [] }: Part): readonly Property[] =>
   breaches.map(({ id, source, grade, each }) =>
-    alwaysEach<never>(idOf(kind, id), { kind, source, grade, each: ({ context }) => each(context) }),
+    alwaysEach<never>(idOf(kind, id), { kind, source, grade, each: ({ context, id: actor }) => each(context, actor) }),
   );
 
 /** What primitives bring of properties: a mechanism that uses them has these among its own. @public */

@@ -43,7 +43,7 @@ kitClaims([
     check: (of) => {
       const { broken, messages } = threads([[put], careless], { uses: [ctx, fields, of(refs), log] });
       expect(broken).toContain('ctx-refs.saturates');
-      expect(messages).toContain('thread:p1/0: refcount_t: addition on 0; use-after-free.');
+      expect(messages).toContain('thread:p1/0 at ctxRefs:0: refcount_t: addition on 0; use-after-free.');
     },
   },
   {
@@ -88,8 +88,8 @@ kitClaims([
     check: (of) => {
       const found = threads([[ctx.free()], [fields.load('n', n)], [ctx.free()]], { uses: [of(ctx), fields] });
       expect(found.broken.sort()).toEqual(['ctx.double-free', 'ctx.use-after-free']);
-      expect(found.messages.join()).toMatch(/thread:p1\/0 uses it, and thread:p[02]\/0 has freed it/);
-      expect(found.messages.join()).toMatch(/thread:p[02]\/0 frees it, and thread:p[02]\/0 has freed it already/);
+      expect(found.messages.join()).toMatch(/thread:p1\/0 uses ctx:0, and thread:p[02]\/0 has freed it/);
+      expect(found.messages.join()).toMatch(/thread:p[02]\/0 frees ctx:0, and thread:p[02]\/0 has freed it already/);
     },
   },
 ]);
@@ -154,7 +154,7 @@ describe('what a primitive brings of properties', () => {
   it('is no use before it is allocated, and none of an object that each VM has one of', () => {
     const late = object('late', { allocated: false });
     expect(threads([[late.use('read_it')], [late.alloc(), late.free()]], { uses: [late] }).messages).toContain(
-      'thread:p0/0 uses it before it is allocated',
+      'thread:p0/0 uses late:0 before it is allocated',
     );
     expect(() => cell('x', { n: 0 }, { in: object('y', { per: 'vm' }) }).load('n', n)).toThrow(
       "x lies in y, of which there is one for each vm; expected { per: 'vm' }",
