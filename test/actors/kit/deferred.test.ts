@@ -197,7 +197,8 @@ describe('a timer', () => {
   });
   it('whose function needs the lock that is held around timer_delete_sync() never ends', () =>
     expect(of([locks, s], [[locks.mod()], [s.lockIrqsave(), locks.deleteSync(), s.unlockIrqrestore()]]).broken).toEqual(['deadlock']));
-  const hr = hrtimer('hr', () => body, { restarts: (_t, l) => inside.of(l) === 1 });
+  const ran = local<number>('ran');
+  const hr = hrtimer('hr', () => [...body, seen.load('ran', ran)], { restarts: (_t, l) => ran.of(l) === 1 });
   it('of high resolution is cancelled though it restarts itself', () =>
-    expect(of([hr], [[hr.start(), hr.cancel(), free]], [gone])).toMatchObject(CLEAN));
+    expect(of([hr], [[hr.start(), hr.cancel(), free]], [gone, may('restarted', (s) => s.ran === 2)])).toMatchObject(CLEAN));
 });
