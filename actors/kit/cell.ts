@@ -34,6 +34,8 @@ type CellStep<T, L> = Step<T, L, CellAnswer>;
 /** Shared memory, by field. @public */
 export interface Cell<F extends CellFields> extends Primitive {
   readonly kind: string;
+  /** Of the type alone: what properties see. */
+  readonly context?: F;
   /** READ_ONCE(). */
   load<K extends keyof F & string, T extends object, L extends object>(field: K, into: Local<F[K]>, where?: Where<T, L>): CellStep<T, L>;
   /** WRITE_ONCE(). */
