@@ -157,6 +157,20 @@ export type CallEvent = EventOf<{ 'call.queue': object; 'call.next': object; 'ca
 /** What a call is told: whether there is one to run; whether the caller's own is still to be run. */
 export type CallAnswer = EventOf<{ 'call.is': { value: boolean } }>;
 
+/** What the kernel knows of one interrupt: whether it is disabled, and what of its handling runs. */
+export type IrqDescEvent = EventOf<{
+  'desc.begin': object;
+  'desc.end': object;
+  'desc.wakeThread': object;
+  'desc.takeThread': object;
+  'desc.threadDone': object;
+  /** `threads`: of the thread besides the handler. */
+  'desc.runs?': { threads: boolean };
+  'desc.disable': object;
+  'desc.enable': object;
+}>;
+export type IrqDescAnswer = EventOf<{ 'desc.is': { value: boolean } }>;
+
 /** A chain of notifiers: what is registered, and what comes after a block. */
 export type NotifierEvent = EventOf<{
   'chain.register': { block: string };
@@ -188,6 +202,7 @@ export type KitAnswer =
   | WorkqueueAnswer
   | TimerAnswer
   | CallAnswer
+  | IrqDescAnswer
   | NotifierAnswer;
 export type KitEvent =
   | CellEvent
@@ -206,6 +221,7 @@ export type KitEvent =
   | WorkqueueEvent
   | TimerEvent
   | CallEvent
+  | IrqDescEvent
   | NotifierEvent
   | KitAnswer;
 
@@ -320,6 +336,15 @@ export const KIT_EVENTS = {
   'call.end': 'bus',
   'call.locked?': 'bus',
   'call.is': 'bus',
+  'desc.begin': 'bus',
+  'desc.end': 'bus',
+  'desc.wakeThread': 'bus',
+  'desc.takeThread': 'bus',
+  'desc.threadDone': 'bus',
+  'desc.runs?': 'bus',
+  'desc.disable': 'bus',
+  'desc.enable': 'bus',
+  'desc.is': 'bus',
   'chain.register': 'bus',
   'chain.unregister': 'bus',
   'chain.next?': 'bus',

@@ -8,18 +8,19 @@
  * @see kernel kernel/irq/handle.c, __handle_irq_event_percpu(), __irq_wake_thread();
  * kernel/irq/manage.c, irq_thread(), irq_wait_for_interrupt(), __synchronize_hardirq()
  */
-import type { ActorId } from '../../events/event.ts';
+import { type ActorId, outgoing } from '../../events/event.ts';
+import type { IrqDescEvent } from '../../events/kit.ts';
 import { type HostEnv, type HostItem, type HostPath, host, kernelSource } from '../host/host-env.ts';
 import { type Handles, handlerMachine, raiseOn } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';
 import { type Item, otherwise, type Step } from '../path/path.ts';
-import { type Cell, cell } from './cell.ts';
 import { fn } from './fn.ts';
+import { irqDescMachine } from './irq-desc.ts';
 import { type Body, mayIdle, threadPart, wakeStep } from './kthread.ts';
 import { local } from './local.ts';
 import type { Part, Primitive } from './primitive.ts';
 
-const { call, loop, when, leaveLoop } = host;
+const { step, call, loop, when, leaveLoop } = host;
 const SOURCE = kernelSource('kernel/irq/handle.c, __handle_irq_event_percpu(), __irq_wake_thread(); kernel/irq/manage.c, irq_thread()');
 
 /** The part that walks the handler of an interrupt: one actor for each CPU. */
@@ -40,7 +41,7 @@ export interface DeviceInterrupt extends Primitive {
     readonly at?: (walker: T, locals: L) => ActorId;
     readonly as?: string;
   }): Step<T, L, never> & Item<T, L, never>;
-  /** disable_irq_nosync(): a handler that has begun goes on. */
+  /** disable_irq_nosync(): a handler that has begun goes on; one that is raised comes later. */
   disableNosync(): HostItem;
   /** disable_irq(): no handler runs when this returns. */
   disable(): HostItem;
@@ -50,10 +51,7 @@ export interface DeviceInterrupt extends Primitive {
   synchronize(): HostItem;
 }
 
-type Desc = Cell<{ depth: number; pending: boolean; handlers: number; thread: boolean; active: boolean }>;
-const depth = local<number>('irqDepth');
-const pending = local<boolean>('irqPending');
-const wanted = local<boolean>('irqThread');
+const yes = local<boolean>('irqIs');
 
 /** How a device interrupt is handled. @public */
 export interface Handling {
@@ -63,67 +61,74 @@ export interface Handling {
   readonly thread?: Body;
 }
 
-/** handle_irq_event(), with the marks that disable_irq() and synchronize_irq() look at. */
+/** The steps that ask, or tell, the descriptor of an interrupt. */
+class Desc {
+  readonly #desc: ActorId;
+
+  constructor(name: string) {
+    this.#desc = `${name}_desc:0`;
+  }
+
+  asks(as: string, event: IrqDescEvent, rest: { readonly waits?: boolean } = {}): HostItem {
+    return step(as, {
+      ...SOURCE,
+      ...(rest.waits && { idles: true, yields: true, mayResched: true }),
+      leaves: [yes.name],
+      send: () => outgoing(this.#desc, event),
+      answers: { 'desc.is': (e) => ({ [yes.name]: e.value }) },
+    });
+  }
+
+  says(as: string, event: IrqDescEvent): HostItem {
+    return step(as, { ...SOURCE, send: () => outgoing(this.#desc, event) });
+  }
+}
+
+/** handle_edge_irq(): one that comes while the handler runs has it run again. */
 const handled = (name: string, desc: Desc, { handler, thread }: Handling, env: HostEnv): HostPath =>
-  fn('handle_irq_event', SOURCE, [
-    desc.load('depth', depth, { as: 'irqd_irq_disabled' }),
-    when(
-      [(_t, l) => depth.of(l)! > 0, [desc.store('pending', true, { as: 'mask_irq' })]],
+  fn('handle_edge_irq', SOURCE, [
+    desc.asks('irq_may_run', { type: 'desc.begin' }),
+    when([
+      yes.is(true),
       [
-        otherwise,
-        [
-          desc.addReturn('handlers', 1, undefined, { as: 'irqd_set' }),
+        loop(
           ...(handler ? [call(fn(name, SOURCE, handler(env)))] : []),
-          ...(thread
-            ? [desc.store('thread', true, { as: 'set_bit_IRQTF_RUNTHREAD' }), wakeStep(`${name}_thread:0`, '__irq_wake_thread')]
-            : []),
-          desc.addReturn('handlers', -1, undefined, { as: 'irqd_clear' }),
-        ],
+          ...(thread ? [desc.says('set_bit', { type: 'desc.wakeThread' }), wakeStep(`${name}_thread:0`, '__irq_wake_thread')] : []),
+          desc.asks('irqd_clear', { type: 'desc.end' }),
+          when([yes.is(false), [leaveLoop]]),
+        ),
       ],
-    ),
+    ]),
   ]);
 
 /** irq_thread(): it waits for its handler without end. */
 const threaded = (name: string, desc: Desc, body: Body, env: HostEnv): HostPath =>
   fn('irq_thread', SOURCE, [
-    mayIdle(setCurrentState('interruptible')),
     loop(
-      mayIdle(desc.xchg('thread', false, wanted, { as: 'test_and_clear_bit' })),
+      mayIdle(setCurrentState('interruptible')),
+      mayIdle(desc.asks('test_and_clear_bit', { type: 'desc.takeThread' })),
       when(
         [
-          wanted.is(true),
+          yes.is(true),
           [
             setCurrentRunning(),
-            desc.store('active', true, { as: 'threads_active_inc' }),
             call(fn(`${name}_thread_fn`, SOURCE, body(env))),
-            desc.store('active', false, { as: 'wake_threads_waitq' }),
+            desc.says('wake_threads_waitq', { type: 'desc.threadDone' }),
           ],
         ],
         [otherwise, [schedule()]],
       ),
-      mayIdle(setCurrentState('interruptible', 'set_current_state_again')),
     ),
   ]);
 
 /** A device interrupt of this name, with its handler and its thread. @public */
 export function interrupt(name: string, how: Handling): DeviceInterrupt {
-  const desc: Desc = cell(`${name}_desc`, { depth: 0, pending: false, handlers: 0, thread: false, active: false });
+  const desc = new Desc(name);
   const { thread } = how;
-  const waitFor = (field: 'handlers' | 'active' | 'thread', as: string) => {
-    const still = local<number | boolean>('irqStill');
-    return loop(
-      desc.load(field, still as never, { as, step: { idles: true, yields: true, mayResched: true } }),
-      when([(_t, l) => !still.of(l), [leaveLoop]]),
-    );
-  };
-  const synchronize = (): HostItem =>
-    call(
-      fn('synchronize_irq', SOURCE, [
-        waitFor('handlers', '__synchronize_hardirq'),
-        ...(thread ? [waitFor('thread', 'wait_event_runthread'), waitFor('active', 'wait_event_threads_active')] : []),
-      ]),
-    );
-  const mask = (as = 'disable_irq_nosync'): HostItem => desc.addReturn('depth', 1, undefined, { as });
+  const waits = (as: string, threads: boolean) =>
+    loop(desc.asks(as, { type: 'desc.runs?', threads }, { waits: true }), when([yes.is(false), [leaveLoop]]));
+  const synchronizeItems = [waits('__synchronize_hardirq', false), ...(thread ? [waits('wait_event_threads_active', true)] : [])];
+  const disable = desc.says('disable_irq_nosync', { type: 'desc.disable' });
   const raise: DeviceInterrupt['raise'] = ({ at = () => 'pcpu:0', as = `raise_${name}` } = {}) => ({
     kind: 'step',
     name: as,
@@ -132,24 +137,20 @@ export function interrupt(name: string, how: Handling): DeviceInterrupt {
   return {
     kind: name,
     parts: [
-      ...desc.parts,
+      { kind: `${name}_desc`, per: 'host', machine: () => irqDescMachine },
       handlerPart(name, name, 'hardirq', (env) => handled(name, desc, how, env)),
       ...(thread ? [threadPart(`${name}_thread`, (env) => threaded(name, desc, thread, env), { cpu: 0, bound: false })] : []),
     ],
     raise,
-    disableNosync: () => mask(),
-    disable: () => call(fn('disable_irq', SOURCE, [mask(), synchronize()])),
+    disableNosync: () => disable,
+    disable: () => call(fn('disable_irq', SOURCE, [disable, ...synchronizeItems])),
     enable: () =>
       call(
         fn('enable_irq', SOURCE, [
-          desc.addReturn('depth', -1, undefined, { as: '__enable_irq' }),
-          desc.load('depth', depth, { as: 'irq_depth' }),
-          when([
-            depth.is(0),
-            [desc.xchg('pending', false, pending, { as: 'check_irq_resend' }), when([pending.is(true), [raise() as HostItem]])],
-          ]),
+          desc.asks('__enable_irq', { type: 'desc.enable' }),
+          when([yes.is(true), [raise({ as: 'check_irq_resend' }) as HostItem]]),
         ]),
       ),
-    synchronize,
+    synchronize: () => call(fn('synchronize_irq', SOURCE, synchronizeItems)),
   };
 }

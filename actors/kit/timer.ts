@@ -25,7 +25,7 @@ import { type Local, local } from './local.ts';
 import type { Primitive } from './primitive.ts';
 import type { Test } from './wait-queue.ts';
 
-const { step, call, loop, when, leaveLoop } = host;
+const { step, call, loop, when, note, leaveLoop } = host;
 const TIMER = kernelSource('kernel/time/timer.c, __mod_timer(), __run_timers(), timer_delete_sync(), timer_shutdown_sync()');
 const HRTIMER = kernelSource('kernel/time/hrtimer.c, hrtimer_start_range_ns(), __run_hrtimer(), hrtimer_cancel()');
 
@@ -119,6 +119,7 @@ export interface Hrtimer extends Armed {
 
 const runs = local<boolean>('timerRuns');
 const before = local<number>('timerWas');
+const again = local<boolean>('timerRestarts');
 
 /** The steps of one timer. */
 class Steps {
@@ -159,7 +160,9 @@ class Steps {
   /** The function, if the timer is pending on this CPU still. */
   runsOn(as: string, name: string, body: readonly HostItem[], restarts?: Test) {
     const end = step('expired', { ...this.#source, send: () => outgoing(this.#timer, { type: 'timer.ran' }) });
-    const again = restarts ? [when([restarts, [this.asks('enqueue_hrtimer', 'mod')]])] : [];
+    const asked = restarts ? [note((t, l) => ({ [again.name]: restarts(t, l) }))] : [];
+    const restarted = restarts ? [when([again.is(true), [this.asks('enqueue_hrtimer', 'mod')]])] : [];
+    const runsBody = call(fn(`${name}_fn`, this.#source, [...body, ...asked]));
     return fn(as, this.#source, [
       step('detach_expired_timer', {
         ...this.#source,
@@ -167,8 +170,8 @@ class Steps {
         send: (t) => outgoing(this.#timer, { type: 'timer.run?', cpu: t.cpu! }),
         answers: { 'timer.run': (e) => ({ [runs.name]: e.run }) },
       }),
-      when([runs.is(true), [call(fn(`${name}_fn`, this.#source, body, { leaves: [] })), ...again, end]]),
-    ]);
+      when([runs.is(true), [runsBody, ...restarted, end]]),
+    ], { locals: [again.name] });
   }
 }
 

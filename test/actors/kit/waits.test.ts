@@ -1,7 +1,7 @@
 /** Waits as races see them: who waits is woken, and no wake-up is lost. */
 import { describe, expect, it } from 'vitest';
 import { type HostItem, host } from '../../../actors/host/host-env.ts';
-import { schedule, setCurrentRunning } from '../../../actors/host/task-state.ts';
+import { schedule } from '../../../actors/host/task-state.ts';
 import { cell } from '../../../actors/kit/cell.ts';
 import { completion } from '../../../actors/kit/completion.ts';
 import { local } from '../../../actors/kit/local.ts';
@@ -105,5 +105,20 @@ describe('a waiter and a waker', () => {
   it.each(Object.keys(LOST))('lose a wake-up where the waiter %s', (how) => {
     const [waiter, waker] = LOST[how]!;
     expect(of([q, c], waiter, waker).broken).toEqual(['deadlock']);
+  });
+});
+
+describe('waiters that wait exclusively', () => {
+  const exclusive = [q.waitEventInterruptibleExclusive(ok, isReady, look), ...either];
+  const one = { host: { cpus: 1 } };
+  it('are woken one at a time', () => {
+    const waker = [set, q.wakeUp()];
+    expect(of([q], exclusive, waker, one, 2).broken).toEqual(['deadlock']);
+    expect(of([q], exclusive, [set, q.wakeUpAll()], { ...one, properties: [counted('both', 'passed', 2)] }, 2)).toMatchObject(CLEAN);
+  });
+  it('pass a completion one at a time', () => {
+    expect(of([c], [c.wait(), passed], [c.complete()], one, 2).broken).toEqual(['deadlock']);
+    expect(of([c], [c.wait(), passed], [c.complete(), c.complete()], one, 2)).toMatchObject(CLEAN);
+    expect(of([c], [c.wait(), passed], [c.completeAll()], one, 2)).toMatchObject(CLEAN);
   });
 });
