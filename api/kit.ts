@@ -6,7 +6,7 @@ import './shipped.ts';
 
 export { type Cell, type CellFields, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
 export { fail, failed } from '../actors/kit/errno.ts';
-export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
+export { after, around, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export {
   call,
   leaveLoop,
@@ -21,6 +21,7 @@ export {
 export { type Given, type Local, local } from '../actors/kit/local.ts';
 export { type LockWhere, type Mutex, mutex } from '../actors/kit/mutex.ts';
 export type { At, HostShape, Part, Per, Primitive } from '../actors/kit/primitive.ts';
+export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
 export { toUserSpace } from '../actors/kvm/kit-exits.ts';
@@ -33,6 +34,7 @@ export { makePagePrivate, makePageShared, type OfPage, storeToPage } from '../ac
 export type { CellAnswer, CellEvent, CellValue, SpinAnswer, SpinEvent } from '../events/kit.ts';
 export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
 export type { Argument } from '../sim/host/race-argument.ts';
+export type { RunHooks } from '../sim/host/race-hooks.ts';
 export type { KvmRace, RaceExit, RaceHypercall, RaceIoctl, RaceMsr, RaceRequest } from '../sim/host/race-kvm.ts';
 export { happens, holds } from '../sim/host/race-properties.ts';
 export { always, alwaysEach, eventually, leavesEach, sometimes } from '../sim/property.ts';
