@@ -13,11 +13,12 @@ export interface Raced {
   readonly host?: Partial<Scenario['host']>;
   readonly properties?: readonly Property[];
   readonly allow?: readonly string[];
+  readonly arches?: Race['arches'];
 }
 
 /** What all schedules of it come to: broken properties, deadlock, or that nothing breaks. */
-export function raced({ race: parts, properties = [], host = {}, allow, processes, vms }: Raced) {
-  const undo = register(race({ name: 'raced', arches: ['amd', 'intel', 'arm64'], ...parts, properties }));
+export function raced({ race: parts, properties = [], host = {}, allow, processes, vms, arches = ['amd', 'intel', 'arm64'] }: Raced) {
+  const undo = register(race({ name: 'raced', arches, ...parts, properties }));
   try {
     const of = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
     const { verdict, exhausted, violations, states } = explore(
