@@ -7,7 +7,7 @@ import './shipped.ts';
 export { smpMb, smpRmb, smpWmb } from '../actors/kit/barriers.ts';
 export { type Cell, type CellFields, type CellRest, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
 export { fail, failed } from '../actors/kit/errno.ts';
-export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
+export { after, around, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export {
   call,
   leaveLoop,
@@ -29,6 +29,7 @@ export { type Rwlock, rwlock } from '../actors/kit/rwlock.ts';
 export { type Rwsem, rwsem } from '../actors/kit/rwsem.ts';
 export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
 export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
+export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
 export { toUserSpace } from '../actors/kvm/kit-exits.ts';
@@ -59,6 +60,7 @@ export type {
 } from '../events/kit.ts';
 export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
 export type { Argument } from '../sim/host/race-argument.ts';
+export type { RunHooks } from '../sim/host/race-hooks.ts';
 export type { KvmRace, RaceExit, RaceHypercall, RaceIoctl, RaceMsr, RaceRequest } from '../sim/host/race-kvm.ts';
 export { happens, holds } from '../sim/host/race-properties.ts';
 export { propertiesOf } from '../sim/host/used-parts.ts';

@@ -111,11 +111,8 @@ export const storeBufferMachine = setup({
 /** The store buffer of a CPU. */
 export const storeBufferOf = (cpu: ActorId): ActorId => `storeBuffer:${cpu.slice(cpu.indexOf(':') + 1)}`;
 
-/**
- * Messages inside one processor: no other CPU sees what they are about. That an object is used is
- * said of the access beside it, and is no access itself.
- */
-const INSIDE: ReadonlySet<string> = new Set(['guest.step', 'vmexit', 'loop.next', 'object.use']);
+/** Messages inside one processor: no other CPU sees what they are about. */
+const INSIDE: ReadonlySet<string> = new Set(['guest.step', 'vmexit', 'loop.next']);
 
 type OnCpu = { readonly cpu: ActorId | null; readonly runner?: { readonly cpu: ActorId } | undefined };
 

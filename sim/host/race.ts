@@ -8,12 +8,13 @@ import { fn } from '../../actors/kit/fn.ts';
 import type { Primitive } from '../../actors/kit/primitive.ts';
 import { type GuestEnv, type GuestItem, type GuestPath, guest, opOf as guestOpOf, guestPatch } from '../../actors/kvm/guest-program.ts';
 import { joinKvm } from '../../actors/kvm/kit-exits.ts';
-import type { PathPatches } from '../../actors/path/patch.ts';
+import { joinPatches, type PathPatches } from '../../actors/path/patch.ts';
 import type { Source } from '../../actors/path/path.ts';
 import type { Arguments, Operation } from '../scenario/operation.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
 import { type Argument, argumentOf, operationOf } from './race-argument.ts';
+import { hooksOf, type RunHooks } from './race-hooks.ts';
 import {
   type Declared,
   guestItemsOf,
@@ -36,7 +37,10 @@ export interface RaceOperation<Env, Item> {
 }
 
 /** What a race brings: all that a mechanism may, in fewer words. @public */
-export interface Race extends Omit<Mechanism, 'uses' | 'hostOperations' | 'guestOperations' | 'host' | 'guest' | 'patch'>, KvmRace {
+export interface Race
+  extends Omit<Mechanism, 'uses' | 'hostOperations' | 'guestOperations' | 'host' | 'guest' | 'patch'>,
+    KvmRace,
+    RunHooks {
   readonly uses?: readonly Primitive[];
   /** What threads of a host process do, by the name of the operation. */
   readonly operations?: Readonly<Record<string, RaceOperation<HostEnv, HostItem>>>;
@@ -76,8 +80,9 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
  */
 export function race(declared: Race): Mechanism {
   const { uses = [], operations = {}, guestOperations = {}, paths = {}, guestPaths = {}, faults, properties = [], ...more } = declared;
-  const { requests, ioctls, exits, hypercalls, msrs, naes, ...rest } = more;
+  const { requests, ioctls, exits, hypercalls, msrs, naes, onLoad, onPut, onEntry, onExit, ...rest } = more;
   const ofKvm = { requests, ioctls, exits, hypercalls, msrs, naes } as KvmRace;
+  const hooks = { onLoad, onPut, onEntry, onExit } as RunHooks;
   refuseLacking(rest.name, ofKvm, rest.arches);
   const patches: PathPatches = Object.fromEntries([
     ...Object.entries(paths).map(([name, change]) => [name, [hostPatch(change)]] as const),
@@ -129,7 +134,7 @@ export function race(declared: Race): Mechanism {
       ...(endsHalt.length > 0 && { endsHalt }),
     }),
     kvm: (scenario) => joinKvm(rest.kvm?.(scenario) ?? {}, kvmPartsOf(ofKvm, scenario, isOff(rest, scenario))),
-    patch: (scenario) => (isOff(rest, scenario) ? {} : { paths: patches }),
+    patch: (scenario) => (isOff(rest, scenario) ? {} : { paths: joinPatches(patches, hooksOf(hooks, scenario.host.arch)) }),
   };
 }
 

@@ -14,6 +14,7 @@ const done = cell('done', { code: null });
 const checked = local('ghcbChecked');
 const used = local('ghcbUsed');
 const source = 'arch/x86/kvm/svm/sev.c, sev_es_validate_vmgexit(), sev_handle_vmgexit()';
+const write = (_env, arg) => [ghcb.store('code', arg('code'))];
 const args = { code: integer(0, 0xff) };
 
 export const mechanism = race({
@@ -26,20 +27,16 @@ export const mechanism = race({
       summary: 'VMGEXIT with this exit code in the GHCB of vCPU 0.',
       source,
       args,
-      guest: (_env, arg, exit) => [ghcb.store('code', arg('code')), exit],
+      guest: (env, arg, exit) => [...write(env, arg), exit],
       does: ({ options }) => [
         ghcb.load('code', checked, { as: 'validate_vmgexit' }),
-        when([(_thread, locals) => checked.of(locals) !== ALLOWED, [leavePath]]),
-        options['kvm.ghcb'] === 'snapshot'
-          ? used.set((_thread, locals) => checked.of(locals))
-          : ghcb.load('code', used, { as: 'read_again' }),
-        done.store('code', (_thread, locals) => used.of(locals), { as: 'svm_invoke_exit_handler' }),
+        when([checked.isNot(ALLOWED), [leavePath]]),
+        options['kvm.ghcb'] === 'snapshot' ? used.set(checked) : ghcb.load('code', used, { as: 'read_again' }),
+        done.store('code', used, { as: 'svm_invoke_exit_handler' }),
       ],
     },
   },
-  guestOperations: {
-    'ghcb-set': { summary: 'Writes to the GHCB of vCPU 0.', source, args, does: (_env, arg) => [ghcb.store('code', arg('code'))] },
-  },
+  guestOperations: { 'ghcb-set': { summary: 'Writes to the GHCB of vCPU 0.', source, args, does: write } },
   properties: [
     holds(done, 'ghcb.only-what-was-checked', source, ({ code }) => code !== null && code !== ALLOWED && `KVM has carried out ${code}`),
     happens(ghcb, 'ghcb.is-rewritten', source, ({ code }) => code === 0x6 && 'rewritten'),

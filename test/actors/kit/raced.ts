@@ -14,11 +14,12 @@ export interface Raced {
   readonly properties?: readonly Property[];
   readonly allow?: readonly string[];
   readonly search?: ExploreOptions;
+  readonly arches?: Race['arches'];
 }
 
 /** What all schedules of it come to: broken properties, deadlock, what never happens, or that nothing breaks. */
-export function raced({ race: parts, properties = [], host = {}, allow, processes, vms, search }: Raced) {
-  const undo = register(race({ name: 'raced', arches: ['amd', 'intel', 'arm64'], ...parts, properties }));
+export function raced({ race: parts, properties = [], host = {}, allow, processes, vms, search, arches = ['amd', 'intel', 'arm64'] }: Raced) {
+  const undo = register(race({ name: 'raced', arches, ...parts, properties }));
   try {
     const of = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
     const { verdict, exhausted, violations, states, missed, guarantee, memoryOrder } = explore(
