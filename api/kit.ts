@@ -27,9 +27,9 @@ export { type Callback, type GracePeriods, type Rcu, rcu, type Srcu, srcu } from
 export { type Refcount, type RefcountRest, refcount } from '../actors/kit/refcount.ts';
 export { type Rwlock, rwlock } from '../actors/kit/rwlock.ts';
 export { type Rwsem, rwsem } from '../actors/kit/rwsem.ts';
+export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
 export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
-export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
 export { toUserSpace } from '../actors/kvm/kit-exits.ts';

@@ -5,8 +5,8 @@ import { cell } from '../../../actors/kit/cell.ts';
 import { completion } from '../../../actors/kit/completion.ts';
 import { type DeviceInterrupt, interrupt } from '../../../actors/kit/interrupt.ts';
 import { local } from '../../../actors/kit/local.ts';
-import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { type NotifierChain, notifierChain } from '../../../actors/kit/notifier.ts';
+import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { handleSignal, sigkill, tgkill, threadOf } from '../../../actors/kit/signal.ts';
 import { smpCall } from '../../../actors/kit/smp-call.ts';
 import { spinlock } from '../../../actors/kit/spinlock.ts';
@@ -186,8 +186,12 @@ describe('a wait with a time-out', () => {
 describe('a notifier chain', () => {
   const blocks = { first: { does: () => [seen.addReturn('ran', 1)], priority: 1 }, second: { does: () => body } };
   const one = { host: { cpus: 1 } };
-  const calls = (chain: NotifierChain): Items => (env) => syscall('write', 'a test', [chain.call(env)]);
-  const changes = (chain: NotifierChain<'first' | 'second'>): Items => kernel(chain.register('second'), chain.register('first'), chain.unregister('second'), free);
+  const calls =
+    (chain: NotifierChain): Items =>
+    (env) =>
+      syscall('write', 'a test', [chain.call(env)]);
+  const changes = (chain: NotifierChain<'first' | 'second'>): Items =>
+    kernel(chain.register('second'), chain.register('first'), chain.unregister('second'), free);
   it.each(['blocking', 'srcu', 'atomic'] as const)('calls no block that has been taken out of it: %s', (kind) => {
     const chain = notifierChain('chain', blocks, { kind });
     expect(of([chain], [calls(chain), changes(chain)], [late, may('both', (s) => s.ran === 2)], one)).toMatchObject(CLEAN);
@@ -198,7 +202,13 @@ describe('a notifier chain', () => {
   });
   it('calls those of higher priority first, up to one that stops', () => {
     const stops = notifierChain('stops', { ...blocks, first: { ...blocks.first, stops: () => true } }, { kind: 'raw' });
-    expect(of([stops], [(env) => syscall('write', 'a test', [stops.register('second'), stops.register('first'), stops.call(env)])], [never('both', (s) => s.ran === 2), may('one', (s) => s.ran === 1)])).toMatchObject(CLEAN);
+    expect(
+      of(
+        [stops],
+        [(env) => syscall('write', 'a test', [stops.register('second'), stops.register('first'), stops.call(env)])],
+        [never('both', (s) => s.ran === 2), may('one', (s) => s.ran === 1)],
+      ),
+    ).toMatchObject(CLEAN);
   });
   it('cannot be changed from a callback of a blocking chain', () => {
     const own: NotifierChain<'block'> = notifierChain('own', { block: { does: () => [own.unregister('block')] } });

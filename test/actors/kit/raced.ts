@@ -18,7 +18,16 @@ export interface Raced {
 }
 
 /** What all schedules of it come to: broken properties, deadlock, what never happens, or that nothing breaks. */
-export function raced({ race: parts, properties = [], host = {}, allow, processes, vms, search, arches = ['amd', 'intel', 'arm64'] }: Raced) {
+export function raced({
+  race: parts,
+  properties = [],
+  host = {},
+  allow,
+  processes,
+  vms,
+  search,
+  arches = ['amd', 'intel', 'arm64'],
+}: Raced) {
   const undo = register(race({ name: 'raced', arches, ...parts, properties }));
   try {
     const of = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
