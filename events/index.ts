@@ -4,7 +4,8 @@
  */
 import type { Delivery } from './event.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
-import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
+import { type FileAnswer, type FileEvent, OBJECT_EVENTS, type ObjectEvent, type PoolAnswer, type PoolEvent } from './object.ts';
+import { type KillEvent, PROCESS_EVENTS, type ProcessAnswer, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
   type LoopAnswer,
@@ -39,6 +40,9 @@ export type ThreadEvent =
   | KillEvent
   | SignalEvent
   | SignalAnswer
+  | ProcessAnswer
+  | FileAnswer
+  | PoolAnswer
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. @public */
@@ -60,13 +64,20 @@ type SimEvent =
   | ProcessEvent
   | KillEvent
   | SignalEvent
-  | SignalAnswer;
+  | SignalAnswer
+  | ProcessAnswer
+  | ObjectEvent
+  | FileEvent
+  | FileAnswer
+  | PoolEvent
+  | PoolAnswer;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...SCHED_EVENTS,
   ...KVM_EVENTS,
   ...PROCESS_EVENTS,
+  ...OBJECT_EVENTS,
 };
 
 /** Events that run one micro-step of the actor that takes them. */

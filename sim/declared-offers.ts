@@ -20,7 +20,19 @@ interface DeclaredOffer {
 
 const KEY = 'offers';
 /** What else may stand in the meta of a state. */
-const KEYS: readonly string[] = [KEY, 'chances', 'schedules', 'switched', 'stuckIn', 'waits', 'idles', 'yields', 'computes', 'ns'];
+const KEYS: readonly string[] = [
+  KEY,
+  'chances',
+  'schedules',
+  'switched',
+  'stuckIn',
+  'absent',
+  'waits',
+  'idles',
+  'yields',
+  'computes',
+  'ns',
+];
 /** What paths write beside them. */
 const OF_PATHS: readonly string[] = ['step', 'letter', 'source', 'grade'];
 

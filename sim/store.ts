@@ -40,17 +40,34 @@ export interface Kind {
    * if it does not hang.
    */
   readonly stuckIn: ((context: never) => string | null) | null;
+  /**
+   * Its root says `absent`: whether an actor is not there, as it was not made yet, or is gone. It
+   * offers nothing then, and is at rest. Null if its actors are always there.
+   */
+  readonly absent: ((context: never) => boolean) | null;
   readonly locals: LocalTable;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
   readonly asking: number[];
+}
+
+/** What the root of a machine says of its actors. */
+interface RootMeta {
+  readonly schedules?: true;
+  readonly switched?: Switched;
+  readonly stuckIn?: Kind['stuckIn'];
+  readonly absent?: Kind['absent'];
 }
 
 /** Where an actor in this local state hangs, if its state takes it for one at rest. */
 export const hangIn = ({ stuckIn, locals }: Kind, local: number): string | null =>
   stuckIn?.(locals.values[local]!.context as never) ?? null;
 
+/** Whether an actor in this local state is not there. */
+export const isAbsent = ({ absent, locals }: Kind, local: number): boolean => absent?.(locals.values[local]!.context as never) === true;
+
 /** Whether an actor in this local state may stay there. */
-export const isAtRest = (kind: Kind, local: number): boolean => kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null;
+export const isAtRest = (kind: Kind, local: number): boolean =>
+  isAbsent(kind, local) || (kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null);
 
 /**
  * An actor that exists from the start: its id, the kind of its machine, and what that is started
@@ -135,14 +152,13 @@ export class Store {
     this.kinds = names.map((name, index) => {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
-      const meta = machine.root.meta as
-        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn'] }
-        | undefined;
+      const meta = machine.root.meta as RootMeta | undefined;
       const schedules = meta?.schedules === true;
       const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
+      const absent = meta?.absent ?? null;
       const origin = topology.origins?.[name] ?? null;
-      return { name, index, machine, origin, schedules, switched, stuckIn, locals: new LocalTable(this.#fragments), asking: [] };
+      return { name, index, machine, origin, schedules, switched, stuckIn, absent, locals: new LocalTable(this.#fragments), asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);

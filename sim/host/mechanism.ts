@@ -14,7 +14,7 @@ import type { GuestOp, HostOp } from '../../events/program.ts';
 import type { ModelModule } from '../models.ts';
 import type { Property } from '../property.ts';
 import type { Path, PathIssue } from '../scenario/issues.ts';
-import type { KnownNames, Structure } from '../scenario/lowered.ts';
+import type { KnownNames, LoweredVm, Structure } from '../scenario/lowered.ts';
 import type { Operation } from '../scenario/operation.ts';
 import type { Section, VmSetting } from '../scenario/section.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
@@ -39,6 +39,8 @@ export interface Mutant extends Patch {
  */
 export interface VmParts {
   readonly facts?: Readonly<Record<string, unknown>>;
+  /** The VM is not there when the run begins. */
+  readonly absent?: true;
 }
 
 /**
@@ -52,6 +54,16 @@ export interface Outcome {
   /** The heading of its column. */
   readonly title: string;
   readonly count: (world: WorldView) => number;
+}
+
+/**
+ * VMs whose creation the operations of a mechanism carry out: the options that make a VM one of
+ * them, as a message shows them, and whether this one is.
+ * @public
+ */
+export interface Creates {
+  readonly options: readonly string[];
+  readonly has: (vm: LoweredVm) => boolean;
 }
 
 /** Whether a host thread waits, by its local state, on a host with these options. @public */
@@ -132,6 +144,8 @@ export interface Mechanism {
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;
   /** Devices whose completion interrupts a CPU. */
   readonly completions?: readonly Completion[];
+  /** VMs that are not there from the start. */
+  readonly creates?: Creates;
   /** What it adds to a VM, and to the context of a vCPU. */
   readonly vm?: (scenario: ResolvedScenario, vm: ResolvedVm) => VmParts;
   readonly vcpu?: (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number) => Readonly<Record<string, unknown>>;

@@ -9,6 +9,7 @@ import { GRADES } from '../../actors/path/path.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import { progress } from '../properties/liveness.ts';
+import { useAfterFree } from '../properties/objects.ts';
 import { explain } from '../scenario/explain.ts';
 import { NAME, PROPERTY_ID, strict, VARIANT_NAME } from '../scenario/fields.ts';
 import { listed, type PathIssue, pathText, shown, unknownName } from '../scenario/issues.ts';
@@ -112,6 +113,7 @@ const FIELDS = {
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   completions: listOf(COMPLETION, 'a list of names, handlers and drivers').optional(),
+  creates: strict({ options: listOf(TEXT, 'a list of options'), has: isFunction }).optional(),
   vm: isFunction.optional(),
   vcpu: isFunction.optional(),
   patch: isFunction.optional(),
@@ -141,7 +143,7 @@ export const hostOwn = (): Mechanism => ({
   sections: Object.fromEntries(CORE_KEYS.map((key) => [key, {} as Section])),
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,
-  properties: [progress],
+  properties: [progress, useAfterFree],
   outcomes: HOST_OUTCOMES,
   catalogue: CATALOGUE,
   allow: HOST_OFFERS,
