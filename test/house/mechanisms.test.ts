@@ -83,6 +83,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
   ],
   'the offer `migrate` of the scheduler, and an operation of the VMM': ['migrate'],
   'the command and its option, and what a VMM does': ['inject'],
+  'the system call, and what streams have': ['close'],
   'the architecture, and the type of its VMs': ['arm64'],
   'an instruction, in words and as an operation': ['insn'],
   'the context switch tells the actor of a core, if a mechanism brings one': ['core', 'core.switchTo'],
