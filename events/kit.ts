@@ -34,13 +34,13 @@ export type KitEvent = CellEvent | SpinEvent | KitAnswer;
  * instruction waits until nothing does. `none`: it is no access to memory. What does not stand here
  * waits until nothing does, and then goes its own way.
  */
-export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'locked' | 'none'>>> = {
+export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'rmw' | 'none'>>> = {
   'cell.load': 'load',
   'cell.store': 'store',
-  'cell.xchg': 'locked',
-  'cell.cmpxchg': 'locked',
-  'cell.add': 'locked',
-  'spin.lock': 'locked',
+  'cell.xchg': 'rmw',
+  'cell.cmpxchg': 'rmw',
+  'cell.add': 'rmw',
+  'spin.lock': 'rmw',
   'spin.unlock': 'store',
 };
 

@@ -15,6 +15,7 @@ import type { CalledFunction, PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
 import { type Completion, interruptsOf } from './completion.ts';
 import { acknowledged, EXEC, execOnly, type Interrupt, isPending, raised } from './interrupt.ts';
+import { fenceOf } from './store-buffer.ts';
 
 export interface PcpuInput {
   readonly peers: readonly ActorId[];
@@ -131,9 +132,7 @@ const machine = setup({
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
     }),
     /** Interrupts, and the barriers of __schedule(), wait until its stores have reached memory. */
-    drainStores: enqueueActions(({ context: c, enqueue }) => {
-      if (c.storeBuffer !== undefined) enqueue.emit(outgoing(c.storeBuffer, { type: 'stores.fence' }));
-    }),
+    drainStores: enqueueActions(({ context: { storeBuffer: buffer }, enqueue }) => buffer && enqueue.emit(fenceOf(buffer))),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
     swapIn: emit(({ context: c, event }) =>

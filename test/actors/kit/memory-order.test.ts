@@ -1,4 +1,4 @@
-/** `memory: tso` in races: locks, guests, kernels that are preempted, and what a search says of it. */
+/** `memory: tso` in races: barriers, locks, guests, and what a search says of it. */
 import { describe, expect, it } from 'vitest';
 import { assign } from 'xstate';
 import type { HostItem } from '../../../actors/host/host-env.ts';
@@ -85,8 +85,8 @@ describe('a spinlock under tso', () => {
     kinds: ['storeBuffer'],
     check: (world) =>
       world
-        .actors<{ stores: readonly { event: { type: string } }[] }>('storeBuffer')
-        .some(({ context }) => context.stores.at(-1)?.event.type === 'spin.unlock')
+        .actors<{ waiting: readonly { event: { type: string } }[] }>('storeBuffer')
+        .some(({ context }) => context.waiting.at(-1)?.event.type === 'spin.unlock')
         ? 'a release waits in a store buffer'
         : null,
   });
