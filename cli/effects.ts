@@ -17,7 +17,7 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
     ['sched.done', 'sched.out', 'sched.swapOut', 'sched.swapIn', 'sched.swappedOut'],
     ['rq.waiting', 'rq.take', 'rq.put', 'loop.next', 'loop.turn', 'mutex.lock', 'mutex.unlock'],
     ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?', 'vcpu.mpState?'],
-    ['csd.queue', 'stores.fence'],
+    ['csd.queue', 'monitor.next', 'stores.fence'],
   ]
     .flat()
     .map((type) => [type, () => true] as const),

@@ -9,6 +9,7 @@ import { MEMORY_ORDER_EVENTS, type StoreBufferEvent } from './memory-order.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
+  type HandlerEvent,
   type LoopAnswer,
   type LoopEvent,
   type MutexAnswer,
@@ -17,6 +18,7 @@ import {
   SCHED_EVENTS,
   type SchedulerEvent,
   type TaskEvent,
+  type WakeAnswer,
 } from './sched.ts';
 
 /**
@@ -49,7 +51,9 @@ export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | KitAnswer | Gues
 
 type SimEvent =
   | PcpuEvent
+  | HandlerEvent
   | TaskEvent
+  | WakeAnswer
   | SchedulerEvent
   | MutexEvent
   | MutexAnswer

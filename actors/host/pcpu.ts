@@ -33,6 +33,8 @@ export interface PcpuInput {
   readonly core?: ActorId;
   /** Flags of the idle task's thread_info; absent if none. */
   readonly idleTif?: readonly string[];
+  /** Who walks the handlers of interrupts on this CPU, by interrupt; absent if none does. */
+  readonly handlers?: Readonly<Record<string, ActorId>>;
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -47,6 +49,8 @@ export interface PcpuContext extends PcpuInput {
   readonly calls?: readonly ActorId[] | undefined;
   /** What the calls do, first come first; absent if nothing. */
   readonly functions?: readonly CalledFunction[] | undefined;
+  /** The interrupt whose handler runs; absent if none does. */
+  readonly serving?: string | undefined;
   readonly panicReason: string | null;
 }
 
@@ -60,6 +64,9 @@ export const mayPreempt = ({ letter, preemption }: Pick<PcpuContext, 'letter' | 
 };
 /** Under `ticks: direct` a preemption is an offer, unless one is under way. */
 const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
+/** The first interrupt that waits for a handler which an actor walks. */
+const walked = ({ irr, handlers = {} }: PcpuContext): string | undefined => irr.find((irq) => handlers[irq] !== undefined);
+const handlerIn = ({ handlers = {}, serving }: PcpuContext): ActorId => handlers[serving!]!;
 /** The timer is owed: it is possible only where another thread waits. */
 const TIMER = ['preempt', 'tick'].map((type) => ({ type, owed: true }));
 /** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
@@ -71,6 +78,7 @@ const machine = setup({
   guards: {
     isGuestInterrupted: ({ context: c }) => c.irr.length > 0 && c.letter === 'G',
     isPending,
+    isWalked: ({ context: c }) => isPending({ context: c }, walked(c) ?? ''),
     mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
     canPreempt: ({ context: c }) => isPreemptible(c) && mayPreempt(c),
     canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
@@ -90,6 +98,14 @@ const machine = setup({
   },
   actions: {
     stepCurrent: emit(({ context: c }) => outgoing(c.current!, { type: 'step' })),
+    enterHandler: enqueueActions(({ context: c, enqueue }) => {
+      const irq = walked(c)!;
+      enqueue.assign({ serving: irq, irr: acknowledged(c.irr, irq) });
+      enqueue.emit(outgoing(c.handlers![irq]!, { type: 'irq.enter' }));
+    }),
+    stepHandler: emit(({ context: c }) => outgoing(handlerIn(c), { type: 'step' })),
+    leaveHandler: assign({ serving: undefined }),
+    raiseWalked: assign({ irr: ({ context: c, event }) => (event.type === 'irq.raise' ? raised(c.irr, event.irq) : c.irr) }),
     stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
     interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: false })),
     exitForNothing: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: true })),
@@ -247,7 +263,7 @@ export function pcpuMachine(completions: readonly Completion[]) {
       panicReason: null,
     }),
     initial: 'idle',
-    meta: { chances: CHANCES, schedules: true },
+    meta: { chances: CHANCES, schedules: true, queues: ({ waiting }: PcpuContext) => waiting },
     on: arrivals,
     states: {
       idle: {
@@ -286,9 +302,23 @@ export function pcpuMachine(completions: readonly Completion[]) {
       },
       irq: {
         initial: 'sysvec_reschedule_ipi',
-        // An interrupt drains the store buffer. Its handler is one step, and IRET serialises.
+        // An interrupt drains the store buffer, and IRET serialises.
         entry: 'drainStores',
-        states: handlers,
+        exit: 'drainStores',
+        states: {
+          ...handlers,
+          /** Its steps are those of the actor that walks it; interrupts wait until it returns. */
+          handler: {
+            meta: { offers: execOnly },
+            on: {
+              exec: { actions: 'stepHandler' },
+              'irq.done': [
+                { guard: 'isIdle', target: '#pcpu.idle', actions: 'leaveHandler' },
+                { target: '#pcpu.task', actions: 'leaveHandler' },
+              ],
+            },
+          },
+        },
       },
       __schedule: schedule,
       /** panic(): this CPU ends here; the others are stopped by NMI. */

@@ -13,6 +13,7 @@ import type { CellAnswer, CellEvent, CellValue } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
 import type { Step, StepSpec } from '../path/path.ts';
 import { type Given, given, type Local } from './local.ts';
+import { type MemoryObject, usesOf } from './object.ts';
 import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
 
 /** What the context of a cell's actor is: its fields. @public */
@@ -99,9 +100,11 @@ export interface Cell<F extends CellFields> extends Primitive {
   ): CellStep<T, L>;
 }
 
-/** How many actors there are of a primitive. @public */
+/** How many actors there are of a primitive, and where it lies. @public */
 export interface Instances {
   readonly per?: Per;
+  /** The object that it lies in: each step uses it. */
+  readonly in?: MemoryObject;
 }
 
 /** How many there are of a cell, and in which order its stores are seen. @public */
@@ -177,7 +180,7 @@ export const cellMachine = setup({
  * @throws Error if a field begins with something that is no value
  * @public
  */
-export function cell<F extends CellFields>(name: string, fields: F, { per = 'host', memory }: CellRest = {}): Cell<Fields<F>> {
+export function cell<F extends CellFields>(name: string, fields: F, { per = 'host', in: within, memory }: CellRest = {}): Cell<Fields<F>> {
   for (const [field, value] of Object.entries(fields))
     if (value !== null && !['string', 'number', 'boolean'].includes(typeof value))
       throw new Error(`${name}.${field} begins as ${JSON.stringify(value)}; expected text, a number, true, false or null`);
@@ -193,11 +196,12 @@ export function cell<F extends CellFields>(name: string, fields: F, { per = 'hos
     { at, as = `${verb}_${known(field)}`, step = {} }: Where<T, L> = {},
   ): CellStep<T, L> => {
     const target = instanceAt(name, per, at);
+    const uses = usesOf<T, L>(within, at, name, per);
     return {
       kind: 'step',
       name: as,
       ...step,
-      send: (walker, locals) => outgoing(target(walker, locals), { type, field, ...rest(walker, locals) }),
+      send: (walker, locals) => [...uses(walker, locals), outgoing(target(walker, locals), { type, field, ...rest(walker, locals) })],
       ...(into && { leaves: [into.name] }),
       ...(type !== 'cell.store' && {
         answers: { 'cell.value': (e: CellAnswer) => (into ? { [into.name]: e.value } : {}) as Partial<L> },

@@ -41,6 +41,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   fences: yes,
   preempt: change,
   spin: change,
+  rcu: change,
   irqs: flag,
   insn: flag,
   inside: yes,

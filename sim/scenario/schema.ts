@@ -8,7 +8,7 @@ import { U64_MAX } from '../../events/u64.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
 import { BITS64, EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict, VARIANT_NAME } from './fields.ts';
 import { guestProgram, hostProgram } from './program-schema.ts';
-import { writtenSections, writtenSettings } from './sections.ts';
+import { settingFields, writtenSections } from './sections.ts';
 import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } from './types.ts';
 
 const TEXT_MAX = 2000;
@@ -85,7 +85,7 @@ const host = () =>
 const vm = (arch: Arch | null) =>
   strict({
     type: vmType(),
-    options: strict(writtenSettings(arch)).exactOptional(),
+    options: strict(settingFields(arch)).exactOptional(),
     vcpus: z.array(guestProgram()).max(LIMITS.vcpus).describe('One program for each vCPU.'),
   });
 

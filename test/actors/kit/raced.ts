@@ -7,18 +7,28 @@ import type { Scenario } from '../../../sim/scenario/types.ts';
 
 type Programs = readonly (readonly Readonly<Record<string, object>>[])[];
 export interface Raced {
-  readonly processes?: Readonly<Record<string, { readonly threads: Programs }>>;
+  readonly processes?: Readonly<Record<string, { readonly cpu?: number; readonly threads: Programs }>>;
   readonly vms?: Readonly<Record<string, object>>;
   readonly race: Omit<Race, 'name' | 'arches'>;
   readonly host?: Partial<Scenario['host']>;
   readonly properties?: readonly Property[];
   readonly allow?: readonly string[];
   readonly search?: ExploreOptions;
+  readonly arches?: Race['arches'];
 }
 
-/** What all schedules of it come to: broken properties, deadlock, or that nothing breaks. */
-export function raced({ race: parts, properties = [], host = {}, allow, processes, vms, search }: Raced) {
-  const undo = register(race({ name: 'raced', arches: ['amd', 'intel', 'arm64'], ...parts, properties }));
+/** What all schedules of it come to: broken properties, deadlock, what never happens, or that nothing breaks. */
+export function raced({
+  race: parts,
+  properties = [],
+  host = {},
+  allow,
+  processes,
+  vms,
+  search,
+  arches = ['amd', 'intel', 'arm64'],
+}: Raced) {
+  const undo = register(race({ name: 'raced', arches, ...parts, properties }));
   try {
     const of = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
     const { verdict, exhausted, violations, states, missed, guarantee, memoryOrder } = explore(
@@ -34,7 +44,8 @@ export function raced({ race: parts, properties = [], host = {}, allow, processe
       { statesMax: 100_000, ...search },
     );
     return {
-      verdict,
+      // A race that does not happen proves nothing.
+      verdict: missed.length > 0 ? (`missed ${missed.join(', ')}` as const) : verdict,
       exhausted,
       states,
       missed,
