@@ -15,6 +15,7 @@ import type { CalledFunction, PcpuEvent } from '../../events/sched.ts';
 import type { Chance } from './chance.ts';
 import { type Completion, interruptsOf } from './completion.ts';
 import { acknowledged, EXEC, execOnly, type Interrupt, isPending, raised } from './interrupt.ts';
+import { fenceOf } from './store-buffer.ts';
 
 export interface PcpuInput {
   readonly peers: readonly ActorId[];
@@ -147,9 +148,7 @@ const machine = setup({
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
     }),
     /** Interrupts, and the barriers of __schedule(), wait until its stores have reached memory. */
-    drainStores: enqueueActions(({ context: c, enqueue }) => {
-      if (c.storeBuffer !== undefined) enqueue.emit(outgoing(c.storeBuffer, { type: 'stores.fence' }));
-    }),
+    drainStores: enqueueActions(({ context: { storeBuffer: buffer }, enqueue }) => buffer && enqueue.emit(fenceOf(buffer))),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
     swapIn: emit(({ context: c, event }) =>
@@ -303,8 +302,9 @@ export function pcpuMachine(completions: readonly Completion[]) {
       },
       irq: {
         initial: 'sysvec_reschedule_ipi',
-        // An interrupt drains the store buffer. Its handler is one step, and IRET serialises.
+        // An interrupt drains the store buffer, and IRET serialises.
         entry: 'drainStores',
+        exit: 'drainStores',
         states: {
           ...handlers,
           /** Its steps are those of the actor that walks it; interrupts wait until it returns. */

@@ -45,9 +45,9 @@ export const schedule = (
     send: (t, l) => [before(t, l)].flat().concat(mustRun(t) ? [] : [toCpu(t, { type: 'cpu.sleep' })]),
   });
 
-/** set_current_state(). @public */
+/** set_current_state(), which is smp_store_mb(). @public */
 export const setCurrentState = (state: TaskState, name = 'set_current_state'): HostItem =>
-  host.step(name, { ...kernelSource('include/linux/sched.h, set_current_state()'), set: () => ({ state }) });
+  host.step(name, { ...kernelSource('include/linux/sched.h, set_current_state()'), set: () => ({ state }), fences: true });
 
 /** __set_current_state(TASK_RUNNING). @public */
 export const setCurrentRunning = (name = '__set_current_state'): HostItem =>

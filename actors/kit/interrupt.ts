@@ -29,7 +29,7 @@ export const handlerPart = (kind: string, irq: string, how: Handles, walks: (env
   per: 'cpu',
   handles: irq,
   input: (instance) => ({ cpu: `pcpu:${instance}` }),
-  machine: (env) => handlerMachine(kind, walks(env), how, env.patches),
+  machine: (env) => handlerMachine(kind, walks(env), how, env),
 });
 
 /** An interrupt of a device. @public */

@@ -58,7 +58,7 @@ export const threadPart = (
   kind,
   per: 'host',
   sleeps: () => sleepsOn,
-  machine: (env) => kernelThreadMachine(kind, walks(env), { patches: env.patches, begins: { state: 'uninterruptible', offRq: true } }),
+  machine: (env) => kernelThreadMachine(kind, walks(env), env, { state: 'uninterruptible', offRq: true }),
 });
 
 /** The end of a kernel thread. */
