@@ -15,7 +15,10 @@ export interface Raced {
   readonly allow?: readonly string[];
 }
 
-/** What all schedules of it come to: broken properties, deadlock, what never happens, or that nothing breaks. */
+/**
+ * What all schedules of it come to: broken properties, deadlock, what never happens, or that
+ * nothing breaks.
+ */
 export function raced({ race: parts, properties = [], host = {}, allow, processes, vms }: Raced) {
   const undo = register(race({ name: 'raced', arches: ['amd', 'intel', 'arm64'], ...parts, properties }));
   try {
