@@ -36,7 +36,7 @@ const misused =
   (is: Misuse['is']) =>
   ({ context: c, event }: Args) => ({ misuse: c.misuse ?? { is, by: sender(event) } });
 
-export const objectMachine = setup({
+const objectMachine = setup({
   types: {
     context: {} as ObjectContext,
     events: {} as Stamped<ObjectEvent>,
