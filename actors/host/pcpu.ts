@@ -3,7 +3,7 @@
  *
  * It owns the right to move the current task, not the task's program counter. Interrupts wait in
  * `irr`, as in the local APIC, until the context lets them in; a physical interrupt in guest mode
- * ends the guest's run first. Left out: nested interrupts, softirqs, the timer wheel.
+ * ends the guest's run first. Left out: nested interrupts, the timer wheel.
  *
  * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain
  * debug-and-split-lock 0.1, S1 to S6

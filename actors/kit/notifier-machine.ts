@@ -58,8 +58,7 @@ function unregistered(c: ChainContext, block: string): Partial<ChainContext> {
 export const chainMachine = setup({
   types: { context: {} as ChainContext, events: {} as Stamped<NotifierEvent>, emitted: {} as Outgoing, input: {} as ChainInput },
   guards: {
-    isFree: ({ context: c, event }) =>
-      event.type === 'chain.enter' && c.writer === null && (!event.exclusive || c.readers.length === 0),
+    isFree: ({ context: c, event }) => event.type === 'chain.enter' && c.writer === null && (!event.exclusive || c.readers.length === 0),
     isOver: ({ context: c, event }) => c.grace[sender(event)] === undefined,
   },
   actions: {
@@ -93,9 +92,7 @@ export const chainMachine = setup({
         grace: Object.fromEntries(grace.filter(([, readers]) => readers.length > 0)),
       });
     }),
-    synchronize: assign(({ context: c, event }) =>
-      c.readers.length === 0 ? {} : { grace: { ...c.grace, [sender(event)]: c.readers } },
-    ),
+    synchronize: assign(({ context: c, event }) => (c.readers.length === 0 ? {} : { grace: { ...c.grace, [sender(event)]: c.readers } })),
   },
 }).createMachine({
   id: 'notifierChain',

@@ -163,15 +163,20 @@ class Steps {
     const asked = restarts ? [note((t, l) => ({ [again.name]: restarts(t, l) }))] : [];
     const restarted = restarts ? [when([again.is(true), [this.asks('enqueue_hrtimer', 'mod')]])] : [];
     const runsBody = call(fn(`${name}_fn`, this.#source, [...body, ...asked]));
-    return fn(as, this.#source, [
-      step('detach_expired_timer', {
-        ...this.#source,
-        leaves: [runs.name],
-        send: (t) => outgoing(this.#timer, { type: 'timer.run?', cpu: t.cpu! }),
-        answers: { 'timer.run': (e) => ({ [runs.name]: e.run }) },
-      }),
-      when([runs.is(true), [runsBody, ...restarted, end]]),
-    ], { locals: [again.name] });
+    return fn(
+      as,
+      this.#source,
+      [
+        step('detach_expired_timer', {
+          ...this.#source,
+          leaves: [runs.name],
+          send: (t) => outgoing(this.#timer, { type: 'timer.run?', cpu: t.cpu! }),
+          answers: { 'timer.run': (e) => ({ [runs.name]: e.run }) },
+        }),
+        when([runs.is(true), [runsBody, ...restarted, end]]),
+      ],
+      { locals: [again.name] },
+    );
   }
 }
 

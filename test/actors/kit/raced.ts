@@ -7,7 +7,7 @@ import type { Scenario } from '../../../sim/scenario/types.ts';
 
 type Programs = readonly (readonly Readonly<Record<string, object>>[])[];
 export interface Raced {
-  readonly processes?: Readonly<Record<string, { readonly threads: Programs }>>;
+  readonly processes?: Readonly<Record<string, { readonly cpu?: number; readonly threads: Programs }>>;
   readonly vms?: Readonly<Record<string, object>>;
   readonly race: Omit<Race, 'name' | 'arches'>;
   readonly host?: Partial<Scenario['host']>;
@@ -15,12 +15,15 @@ export interface Raced {
   readonly allow?: readonly string[];
 }
 
-/** What all schedules of it come to: broken properties, deadlock, or that nothing breaks. */
+/**
+ * What all schedules of it come to: broken properties, deadlock, what never happens, or that
+ * nothing breaks.
+ */
 export function raced({ race: parts, properties = [], host = {}, allow, processes, vms }: Raced) {
   const undo = register(race({ name: 'raced', arches: ['amd', 'intel', 'arm64'], ...parts, properties }));
   try {
     const of = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
-    const { verdict, exhausted, violations, states } = explore(
+    const { verdict, exhausted, violations, states, missed } = explore(
       {
         name: 'raced',
         summary: 'A race of a test',
@@ -33,7 +36,8 @@ export function raced({ race: parts, properties = [], host = {}, allow, processe
       { statesMax: 100_000 },
     );
     return {
-      verdict,
+      // A race that does not happen proves nothing.
+      verdict: missed.length > 0 ? (`missed ${missed.join(', ')}` as const) : verdict,
       exhausted,
       states,
       broken: violations.map(({ property }) => property),
