@@ -5,6 +5,7 @@
 import type { Delivery } from './event.ts';
 import { KIT_EVENTS, type KitAnswer, type KitEvent } from './kit.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
+import { MEMORY_ORDER_EVENTS, type StoreBufferEvent } from './memory-order.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
@@ -60,6 +61,7 @@ type SimEvent =
   | LoopAnswer
   | ChoiceEvent
   | KitEvent
+  | StoreBufferEvent
   | VcpuEvent
   | VcpuAnswer
   | VmEvent
@@ -75,6 +77,7 @@ export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...KVM_EVENTS,
   ...PROCESS_EVENTS,
   ...KIT_EVENTS,
+  ...MEMORY_ORDER_EVENTS,
 };
 
 /** Events that run one micro-step of the actor that takes them. */

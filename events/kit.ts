@@ -25,6 +25,71 @@ export type SpinEvent = EventOf<{ 'spin.lock': object; 'spin.unlock': object }>;
 /** What a spinlock answers. @public */
 export type SpinAnswer = EventOf<{ 'spin.locked': { acquired: boolean } }>;
 
+/** Memory with a life. @public */
+export type ObjectEvent = EventOf<{ 'object.alloc': object; 'object.use': object; 'object.free': object }>;
+
+/** A reference count. @public */
+export type RefcountEvent = EventOf<{
+  'refcount.inc': object;
+  'refcount.incNotZero': object;
+  'refcount.decAndTest': object;
+  'refcount.decNotOne': object;
+  'refcount.set': { count: number };
+  'refcount.read': object;
+}>;
+/** What a reference count answers. @public */
+export type RefcountAnswer = EventOf<{ 'refcount.done': { result: boolean }; 'refcount.value': { count: number | 'saturated' } }>;
+
+/** RCU, or one SRCU domain. @public */
+export type GraceEvent = EventOf<{
+  'grace.enter': object;
+  /** With the index that an SRCU reader was given. */
+  'grace.leave': { index?: 0 | 1 };
+  'grace.synchronize': object;
+  'grace.call': { callback: { to: ActorId; event: { readonly type: string; readonly [field: string]: unknown } } };
+  /** Offer: the grace period ends. */
+  'grace.end': object;
+}>;
+/** What it answers. @public */
+export type GraceAnswer = EventOf<{ 'grace.index': { index: 0 | 1 }; 'grace.over': { over: boolean } }>;
+
+/** An rwlock: it answers in the same step. @public */
+export type RwlockEvent = EventOf<{
+  'rwlock.trylock': { writes: boolean };
+  /** In the queue, or to get there. */
+  'rwlock.wait': { writes: boolean };
+  'rwlock.unlock': { writes: boolean };
+}>;
+/** What an rwlock answers. @public */
+export type RwlockAnswer = EventOf<{ 'rwlock.locked': { acquired: boolean } }>;
+
+/** An rw_semaphore. @public */
+export type RwsemEvent = EventOf<{
+  'rwsem.down': { writes: boolean };
+  'rwsem.trylock': { writes: boolean };
+  /** By a thread that was woken: whether it was granted the lock, or can take it. */
+  'rwsem.woken': { writes: boolean };
+  /** By a thread that waits no more. */
+  'rwsem.cancel': object;
+  'rwsem.downgrade': object;
+  'rwsem.up': { writes: boolean };
+}>;
+/** A counting semaphore. @public */
+export type SemaphoreEvent = EventOf<{
+  'semaphore.down': object;
+  'semaphore.trylock': object;
+  'semaphore.woken': object;
+  'semaphore.cancel': object;
+  'semaphore.up': object;
+}>;
+/** What locks with a queue answer. @public */
+export type QueuedAnswer = EventOf<{ 'queued.granted': { granted: boolean } }>;
+
+/** A sequence count. @public */
+export type SeqcountEvent = EventOf<{ 'seqcount.begin': object; 'seqcount.end': object; 'seqcount.read': object }>;
+/** What a sequence count answers. @public */
+export type SeqcountAnswer = EventOf<{ 'seqcount.value': { sequence: number } }>;
+
 /** A wait queue: `nr` is how many exclusive waiters a wake-up is for; null: all. */
 export type WaitQueueEvent = EventOf<{
   'wq.prepare': { exclusive: boolean };
@@ -125,6 +190,11 @@ export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null }; 
 export type KitAnswer =
   | CellAnswer
   | SpinAnswer
+  | RefcountAnswer
+  | GraceAnswer
+  | RwlockAnswer
+  | QueuedAnswer
+  | SeqcountAnswer
   | WaitQueueAnswer
   | TimeoutAnswer
   | CompletionAnswer
@@ -137,6 +207,13 @@ export type KitAnswer =
 export type KitEvent =
   | CellEvent
   | SpinEvent
+  | ObjectEvent
+  | RefcountEvent
+  | GraceEvent
+  | RwlockEvent
+  | RwsemEvent
+  | SemaphoreEvent
+  | SeqcountEvent
   | WaitQueueEvent
   | TimeoutEvent
   | CompletionEvent
@@ -148,6 +225,24 @@ export type KitEvent =
   | NotifierEvent
   | KitAnswer;
 
+/**
+ * How a processor carries out what is asked of a primitive whose actor tells `by` whom it is asked.
+ * A plain store may wait in a store buffer, a plain load finds what waits there, a locked
+ * instruction waits until nothing does. `none`: it is no access to memory. What does not stand here
+ * waits until nothing does, and then goes its own way.
+ */
+export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'locked' | 'none'>>> = {
+  'cell.load': 'load',
+  'cell.store': 'store',
+  'cell.xchg': 'locked',
+  'cell.cmpxchg': 'locked',
+  'cell.add': 'locked',
+  'spin.lock': 'locked',
+  'spin.unlock': 'store',
+  // Said of the access beside it.
+  'object.use': 'none',
+};
+
 export const KIT_EVENTS = {
   'cell.load': 'bus',
   'cell.store': 'bus',
@@ -158,6 +253,44 @@ export const KIT_EVENTS = {
   'spin.lock': 'bus',
   'spin.unlock': 'bus',
   'spin.locked': 'bus',
+  'object.alloc': 'bus',
+  'object.use': 'bus',
+  'object.free': 'bus',
+  'refcount.inc': 'bus',
+  'refcount.incNotZero': 'bus',
+  'refcount.decAndTest': 'bus',
+  'refcount.decNotOne': 'bus',
+  'refcount.set': 'bus',
+  'refcount.read': 'bus',
+  'refcount.done': 'bus',
+  'refcount.value': 'bus',
+  'grace.enter': 'bus',
+  'grace.leave': 'bus',
+  'grace.synchronize': 'bus',
+  'grace.call': 'bus',
+  'grace.end': 'offer',
+  'grace.index': 'bus',
+  'grace.over': 'bus',
+  'rwlock.trylock': 'bus',
+  'rwlock.wait': 'bus',
+  'rwlock.unlock': 'bus',
+  'rwlock.locked': 'bus',
+  'rwsem.down': 'bus',
+  'rwsem.trylock': 'bus',
+  'rwsem.woken': 'bus',
+  'rwsem.cancel': 'bus',
+  'rwsem.downgrade': 'bus',
+  'rwsem.up': 'bus',
+  'semaphore.down': 'bus',
+  'semaphore.trylock': 'bus',
+  'semaphore.woken': 'bus',
+  'semaphore.cancel': 'bus',
+  'semaphore.up': 'bus',
+  'queued.granted': 'bus',
+  'seqcount.begin': 'bus',
+  'seqcount.end': 'bus',
+  'seqcount.read': 'bus',
+  'seqcount.value': 'bus',
   'wq.prepare': 'bus',
   'wq.finish': 'bus',
   'wq.wake': 'bus',

@@ -11,6 +11,7 @@ import type { TaskState } from '../../events/sched.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from '../path/path.ts';
 import type { ProgramLocals } from './program-counter.ts';
+import type { ordered } from './store-buffer.ts';
 
 /** A path that host threads walk. @public */
 export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
@@ -50,6 +51,8 @@ export interface HostEnv {
   /** The CPUs of the host. */
   readonly cpus: readonly ActorId[];
   readonly programs: readonly Program<HostOp>[];
+  /** Under `memory: tso`: what the store buffer of a CPU makes of the messages of a step. */
+  readonly order?: typeof ordered;
   /** Whether a halted vCPU is polled for before its thread sleeps. */
   readonly haltPolling: boolean;
   /** Whether threads have registered an rseq area, so that a switch leaves them work to do. */
@@ -119,6 +122,12 @@ export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) |
 /** Constructors of host paths. @public */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
 
+/** What the code of a host is expanded with: changes of its paths, and the store buffers of its CPUs. */
+export const expandedWith = ({ patches = {}, order }: Partial<Pick<HostEnv, 'patches' | 'order'>>) => ({
+  patches,
+  ...(order && { order }),
+});
+
 /** A patch of a path that host threads walk, with its types. @public */
 export const hostPatch = (change: (path: HostPath, env: HostEnv) => HostPath): PathPatch => change as unknown as PathPatch;
 
@@ -143,3 +152,5 @@ export function faultItems(env: HostEnv, fault: string): readonly HostItem[] {
 
 /** A place in the kernel, read by the author of the path. @public */
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });
+/** The same, as the author remembers it. */
+export const fromMemory = (source: string): Source => ({ source, grade: 'memory' });

@@ -10,7 +10,8 @@ import type { ActorId, Outgoing, Stamped } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
-import { type HostEnv, type HostLocals, type HostThread, toCpu } from './host-env.ts';
+import { expandedWith, type HostEnv, type HostLocals, type HostThread, toCpu } from './host-env.ts';
+import { EVERY } from './program-counter.ts';
 import { notifyRegion, SWITCHED } from './switchable.ts';
 import { threadPath } from './thread-program.ts';
 import { KILLS, WAKES } from './thread-signals.ts';
@@ -25,15 +26,19 @@ export interface HostThreadInput {
 
 /** The machine of all host threads of one scenario: its options choose among the paths. */
 export function hostThreadMachine(env: HostEnv) {
-  const code = expand<HostThread, HostLocals, ThreadEvent>(threadPath(env), {
-    root: 'hostThread.code',
-    frame: 'code',
-    stepEvent: 'step',
-    from: USER_MODE,
-    announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
-    patches: env.patches,
-    ...(env.rseq && { toUser: () => ({ notifyResume: undefined }) }),
-  });
+  const code = expand<HostThread, HostLocals, ThreadEvent>(
+    threadPath(env),
+    {
+      root: 'hostThread.code',
+      frame: 'code',
+      stepEvent: 'step',
+      from: USER_MODE,
+      announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
+      ...expandedWith(env),
+      ...(env.rseq && { toUser: () => ({ notifyResume: undefined }) }),
+    },
+    () => threadPath(env, EVERY),
+  );
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
   }).createMachine({

@@ -2,13 +2,14 @@
  * The vocabulary is what machines speak: every event they name is catalogued, and every catalogued
  * event has a speaker and a listener.
  */
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../events/event.ts';
 import { CATALOGUE as COMMON } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { spokenWaits } from '../actors/kit/spoken-waits.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
 import { movedGuest } from '../sev-es-debug/launch-world.ts';
@@ -49,7 +50,11 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
   ];
 });
 const REACHES = [{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }] as const;
+/** Waits of modules, which no shipped scenario uses. */
+const waits = spokenWaits();
+afterAll(waits.end);
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
+  ...waits.worlds,
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],

@@ -130,7 +130,8 @@ describe('a work queue', () => {
           const was = said.find(({ event }) => event.type === 'kwork.was')?.event.value;
           if (what === 'queue' || what === 'delay') expect(was).toBe(!isPending);
           if (what === 'modify' || what === 'cancel') expect(was).toBe(isPending);
-          if (what === 'next') expect(said.find(({ event }) => event.type === 'kwork.item')!.event.work).toBe(pending.has(one) ? one : null);
+          if (what === 'next')
+            expect(said.find(({ event }) => event.type === 'kwork.item')!.event.work).toBe(pending.has(one) ? one : null);
           if (what === 'queue' && !isPending) pending.add(one);
           if (what === 'delay' && !isPending) delayed.add(one);
           if (what === 'timer' && delayed.delete(one)) pending.add(one);
@@ -156,8 +157,9 @@ describe('a notifier chain', () => {
           send({ type: isIn ? 'chain.unregister' : 'chain.register', block: one, from: 'thread:a/0' });
           list = isIn ? list.filter((other) => other !== one) : [...list, one].sort((x, y) => priorities[y] - priorities[x]);
           const walked: string[] = [];
-          const after = (at: string | null) => send({ type: 'chain.next?', after: at, from: 'thread:a/0' })[0]!.event.block as string | null;
-          for (let next = after(null); next !== null; next = after(next)) walked.push(next);
+          const behind = (at: string | null) =>
+            send({ type: 'chain.next?', after: at, from: 'thread:a/0' })[0]!.event.block as string | null;
+          for (let next = behind(null); next !== null; next = behind(next)) walked.push(next);
           expect(walked).toEqual(list);
         }
       }),
