@@ -152,3 +152,5 @@ export function faultItems(env: HostEnv, fault: string): readonly HostItem[] {
 
 /** A place in the kernel, read by the author of the path. @public */
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });
+/** The same, as the author remembers it. */
+export const fromMemory = (source: string): Source => ({ source, grade: 'memory' });

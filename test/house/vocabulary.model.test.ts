@@ -10,6 +10,7 @@ import { topologyOf } from '../../sim/host/topology.ts';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { spokenWorlds } from '../actors/kit/spoken.ts';
+import { spokenWaits } from '../actors/kit/spoken-waits.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
 import { movedGuest } from '../sev-es-debug/launch-world.ts';
@@ -53,8 +54,12 @@ const REACHES = [{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-writ
 /** Primitives of modules, of which no shipped scenario uses all. */
 const kit = spokenWorlds();
 afterAll(kit.end);
+/** Waits of modules, which no shipped scenario uses. */
+const waits = spokenWaits();
+afterAll(waits.end);
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...kit.worlds,
+  ...waits.worlds,
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],

@@ -1,7 +1,8 @@
 /** The store buffer of a CPU: how much it holds, what goes through it, and what empties it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../../actors/host/pcpu.ts';
+import { pcpuMachine } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext, PcpuInput } from '../../../actors/host/pcpu-context.ts';
 import { ordered, STORES_MAX, type StoreBufferContext, storeBufferMachine } from '../../../actors/host/store-buffer.ts';
 import { type ActorId, outgoing } from '../../../events/event.ts';
 import { Given, told } from '../given.ts';
