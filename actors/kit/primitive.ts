@@ -7,6 +7,7 @@
 import type { AnyStateMachine } from 'xstate';
 import type { ActorId } from '../../events/event.ts';
 import type { HostEnv } from '../host/host-env.ts';
+import type { Source } from '../path/path.ts';
 
 /** Of what there is one each: the host, each VM, each vCPU, each CPU. @public */
 export type Per = 'host' | 'vm' | 'vcpu' | 'cpu';
@@ -27,6 +28,23 @@ export interface Part {
   readonly input?: (instance: string) => unknown;
   /** Fields of the context whose lists are sets. */
   readonly sets?: readonly string[];
+  /** What must not come about: each scenario with such an actor asks for it. */
+  readonly breaches?: readonly Breach<never>[];
+  /** They are kernel threads: the CPU that each sleeps on at the start, and whether it stays there. */
+  readonly sleeps?: (instance: string) => { readonly cpu: number; readonly bound: boolean };
+  /** They walk the handler of this interrupt, each on its own CPU. */
+  readonly handles?: string;
+}
+
+/**
+ * A state of one actor that is a mistake of the kernel, whatever a scenario is about. It breaks the
+ * property `KIND.ID`, with the kind in lower case: `my-object.use-after-free` of `myObject`.
+ * @public
+ */
+export interface Breach<C> extends Source {
+  readonly id: string;
+  /** What has happened to the actor of this id; null if nothing has. */
+  readonly each: (context: C, id: ActorId) => string | null;
 }
 
 /** What stands in `uses` of a mechanism. @public */

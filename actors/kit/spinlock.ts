@@ -10,9 +10,10 @@
  * queued_spin_lock_slowpath(); Documentation/locking/locktypes.rst
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { SpinEvent } from '../../events/kit.ts';
+import { accessor, type Relayed } from '../../events/memory-order.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { otherwise, type StepSpec } from '../path/path.ts';
 import type { LockWhere } from './mutex.ts';
@@ -26,14 +27,14 @@ export interface SpinlockContext {
 }
 
 const spinlockMachine = setup({
-  types: { context: {} as SpinlockContext, events: {} as Stamped<SpinEvent>, emitted: {} as Outgoing },
+  types: { context: {} as SpinlockContext, events: {} as Relayed<SpinEvent>, emitted: {} as Outgoing },
   guards: { isFree: ({ context: c }) => c.owner === null },
   actions: {
-    take: assign({ owner: ({ event }) => sender(event) }),
-    answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'spin.locked', acquired: true })),
-    answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'spin.locked', acquired: false })),
+    take: assign({ owner: ({ event }) => accessor(event) }),
+    answerTaken: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: true })),
+    answerBusy: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: false })),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      if (c.owner !== sender(event)) throw new Error(`${sender(event)} unlocks what ${c.owner ?? 'no actor'} holds`);
+      if (c.owner !== accessor(event)) throw new Error(`${accessor(event)} unlocks what ${c.owner ?? 'no actor'} holds`);
       enqueue.assign({ owner: null });
     }),
   },

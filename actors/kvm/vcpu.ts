@@ -11,6 +11,8 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, RequestFlags, VcpuEvent, VcpuRequest } from '../../events/kvm.ts';
+import { expandedWith } from '../host/host-env.ts';
+import { EVERY } from '../host/program-counter.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, runningThread, type Vcpu } from './guest-program.ts';
@@ -115,20 +117,28 @@ const OFF: Omit<Vcpu, keyof VcpuInput> = {
   frames: { guest: {} },
 };
 
+/** What guests walk, as states. */
+const guestCode = (env: GuestEnv) =>
+  expand<Vcpu, GuestLocals, GuestEvent>(
+    guestPath(env),
+    {
+      root: 'vcpu',
+      frame: 'guest',
+      stepEvent: 'guest.step',
+      from: { ...USER_MODE, mode: 'guest', irqs: false },
+      ...expandedWith(env),
+      acknowledge: (v, letter, sent) =>
+        sent.some((message) => message.to === runningThread(v))
+          ? []
+          : [outgoing(runningThread(v), { type: 'guest.ran', atomic: letter === 'X' })],
+    },
+    () => guestPath(env, EVERY),
+  );
+
 /** The machine of all vCPUs of one scenario. */
 export function vcpuMachine(env: GuestEnv) {
   const ends: Ends = new Set(env.parts.flatMap(({ endsHalt = [] }) => endsHalt));
-  const code = expand<Vcpu, GuestLocals, GuestEvent>(guestPath(env), {
-    root: 'vcpu',
-    frame: 'guest',
-    stepEvent: 'guest.step',
-    from: { ...USER_MODE, mode: 'guest', irqs: false },
-    patches: env.patches,
-    acknowledge: (v, letter, sent) =>
-      sent.some((message) => message.to === runningThread(v))
-        ? []
-        : [outgoing(runningThread(v), { type: 'guest.ran', atomic: letter === 'X' })],
-  });
+  const code = guestCode(env);
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
     guards: { isHalted },

@@ -48,9 +48,16 @@ export interface StepSpec<T, L, E extends AnyEvent> {
    * modelling error.
    */
   readonly awaits?: true;
+  /** A full barrier: the stores of the CPU so far have reached memory. */
+  readonly fences?: true;
   readonly preempt?: 1 | -1;
   /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
   readonly spin?: 1 | -1;
+  /**
+   * rcu_read_lock() or its end: the thread may be preempted inside, where the host preempts the
+   * kernel, but neither sleep nor offer to reschedule.
+   */
+  readonly rcu?: 1 | -1;
   readonly irqs?: boolean;
   /** true: from here on inside one instruction; false: it has retired. */
   readonly insn?: boolean;
@@ -148,6 +155,20 @@ export class PathError extends Error {
 }
 
 /**
+ * A path breaks a rule of contexts: a kernel that is built as it says would report it. `rule` is
+ * what it breaks, in a few words.
+ */
+export class ContextError extends PathError {
+  readonly rule: string;
+  readonly step: string;
+  constructor(rule: string, step: string, message: string) {
+    super(message);
+    this.rule = rule;
+    this.step = step;
+  }
+}
+
+/**
  * A kernel function or an instruction: its name, where it comes from, and what is walked.
  * @public
  */
@@ -196,6 +217,8 @@ export interface Flow {
   readonly mode: Mode;
   readonly preempt: number;
   readonly spin: number;
+  /** How deep inside rcu_read_lock(); absent outside. */
+  readonly rcu?: number;
   readonly irqs: boolean;
   readonly insn: boolean;
 }

@@ -25,6 +25,7 @@ import {
   kvmPartsOf,
   refuseLacking,
 } from './race-kvm.ts';
+import { propertiesOf } from './used-parts.ts';
 
 /** An operation of a program, and what carries it out. @public */
 export interface RaceOperation<Env, Item> {
@@ -78,7 +79,7 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
  * @public
  */
 export function race(declared: Race): Mechanism {
-  const { uses = [], operations = {}, guestOperations = {}, paths = {}, guestPaths = {}, faults, ...more } = declared;
+  const { uses = [], operations = {}, guestOperations = {}, paths = {}, guestPaths = {}, faults, properties = [], ...more } = declared;
   const { requests, ioctls, exits, hypercalls, msrs, naes, onLoad, onPut, onEntry, onExit, ...rest } = more;
   const ofKvm = { requests, ioctls, exits, hypercalls, msrs, naes } as KvmRace;
   const hooks = { onLoad, onPut, onEntry, onExit } as RunHooks;
@@ -90,6 +91,7 @@ export function race(declared: Race): Mechanism {
   const endsHalt = haltEndsOf(ofKvm);
   return {
     ...rest,
+    properties: [...properties, ...propertiesOf([...new Set(uses)])],
     uses: (scenario) => (isOff(rest, scenario) ? [] : uses),
     hostOperations: tableOf(rest.name, [...Object.entries(operations), ...hostOperationsOf(ofKvm)]),
     guestOperations: tableOf(rest.name, [...Object.entries(guestOperations), ...guestOperationsOf(ofKvm)]),

@@ -5,6 +5,8 @@
 import type { AnyStateMachine } from 'xstate';
 import type { HostEnv } from '../../actors/host/host-env.ts';
 import { instancesOf, type Part, type Primitive } from '../../actors/kit/primitive.ts';
+import type { ActorId } from '../../events/event.ts';
+import { alwaysEach, type Property } from '../property.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { ActorSpec } from '../store.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
@@ -48,6 +50,35 @@ export function partsIn(scenario: ResolvedScenario): readonly Used[] {
   return [...byKind.values()];
 }
 
+const idOf = (kind: string, breach: string): string =>
+  `${kind.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll(/[^a-z0-9-]+/g, '-')}.${breach}`;
+
+const breachesOf = ({ kind, breaches = [] }: Part): readonly Property[] =>
+  breaches.map(({ id, source, grade, each }) =>
+    alwaysEach<never>(idOf(kind, id), { kind, source, grade, each: ({ context, id: actor }) => each(context, actor) }),
+  );
+
+/** What primitives bring of properties: a mechanism that uses them has these among its own. @public */
+export const propertiesOf = (primitives: readonly Primitive[]): readonly Property[] =>
+  primitives.flatMap(({ parts }) => parts.flatMap(breachesOf));
+
+/**
+ * The scenario with what its primitives ask for, named or not.
+ * @throws MechanismError if a mechanism does not bring such a property
+ */
+export function withBreaches(scenario: ResolvedScenario): ResolvedScenario {
+  if (scenario.model !== undefined) return scenario;
+  const asked = partsIn(scenario).flatMap(({ part, owner }) => breachesOf(part).map(({ id }) => ({ id, part, owner })));
+  for (const { id, part, owner } of asked)
+    if (!mechanismsOf(scenario.host.arch).some(({ properties = [] }) => properties.some((property) => property.id === id)))
+      throw new MechanismError(
+        `${nameOf(owner)}: uses: ${part.kind} has the property ${id}; expected propertiesOf() of its primitives among properties, as race() has them`,
+      );
+  const { properties } = scenario;
+  const always = [...new Set([...properties.always, ...asked.map(({ id }) => id)])];
+  return asked.length === 0 ? scenario : { ...scenario, properties: { ...properties, always } };
+}
+
 /** The actors of these parts, in slot order. */
 export function actorsOf(used: readonly Used[], { host, vms }: ResolvedScenario): readonly ActorSpec[] {
   const shape = { cpus: host.cpus, vms: vms.map(({ id, vcpus }) => ({ id, vcpus: vcpus.length })) };
@@ -58,6 +89,27 @@ export function actorsOf(used: readonly Used[], { host, vms }: ResolvedScenario)
       input: part.input?.(instance) ?? null,
     })),
   );
+}
+
+/** What of parts is the host's: kernel threads that sleep at the start, and handlers of interrupts. */
+export interface HostSide {
+  readonly asleep: Readonly<Record<ActorId, ActorId>>;
+  readonly bound: Readonly<Record<ActorId, ActorId>>;
+  /** The handlers of one CPU, by interrupt. */
+  readonly handlersOf: (cpu: number) => Readonly<Record<string, ActorId>>;
+}
+
+export function hostSideOf(used: readonly Used[], { host, vms }: ResolvedScenario): HostSide {
+  const shape = { cpus: host.cpus, vms: vms.map(({ id, vcpus }) => ({ id, vcpus: vcpus.length })) };
+  const threads = used.flatMap(({ part: { kind, per, sleeps } }) =>
+    sleeps === undefined ? [] : instancesOf(per, shape).map((one) => ({ id: `${kind}:${one}`, ...sleeps(one) })),
+  );
+  const placed = (some: typeof threads) => Object.fromEntries(some.map(({ id, cpu }) => [id, `pcpu:${cpu % host.cpus}`]));
+  return {
+    asleep: placed(threads),
+    bound: placed(threads.filter(({ bound }) => bound)),
+    handlersOf: (cpu) => Object.fromEntries(used.flatMap(({ part: { kind, handles } }) => (handles ? [[handles, `${kind}:${cpu}`]] : []))),
+  };
 }
 
 /** The machines of one mechanism's parts, by kind. */

@@ -4,6 +4,7 @@
  */
 import type { ControlOp, GuestOp, HostOp } from '../../events/program.ts';
 import { mutantsOf } from '../host/registry.ts';
+import { withBreaches } from '../host/used-parts.ts';
 import { foreignOperations, foreignOptions, foreignSections, foreignVms } from './architecture.ts';
 import { hostIssues, scenarioIssues, variantNames } from './checks.ts';
 import { compile } from './compile.ts';
@@ -20,6 +21,7 @@ import {
   unknownName,
   withoutPlace,
 } from './issues.ts';
+import { withLaterParts } from './later-parts.ts';
 import { lowerScenario } from './lower.ts';
 import type { LoweredProcess, LoweredVm, Node, Structure } from './lowered.ts';
 import { parameterValues } from './parameters.ts';
@@ -117,7 +119,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
   const lowered = lowerScenario(scenario, values);
   const issues = [...scenarioIssues(scenario, lowered), ...propertyIssues(scenario, knownProperties)];
   if (issues.length > 0) throw new ScenarioError(withoutPlace(issues));
-  return {
+  return withBreaches({
     name: scenario.name,
     summary: scenario.summary,
     source: scenario.source ?? '',
@@ -136,7 +138,7 @@ export function resolveScenario(scenario: Scenario, { variant: asked, set, known
     bounds: { steps: scenario.bounds?.steps ?? DEFAULTS.steps, states: scenario.bounds?.states ?? DEFAULTS.states },
     ...(scenario.variants !== undefined && { variants: variantFacts(scenario, scenario.variants) }),
     expect: expectationOf(scenario, variant),
-  };
+  });
 }
 
 /** The operations of a compiled program as the checks take them. */
@@ -202,12 +204,6 @@ function resolvedIssues(scenario: ResolvedScenario): PathIssue[] {
   ];
 }
 
-/** A journal lacks the options that came after it: they have the values that a host has without. */
-function withLaterOptions(scenario: ResolvedScenario): ResolvedScenario {
-  const { host } = scenario;
-  return { ...scenario, host: { ...host, options: hostOptions(host.arch, host.kernel, host.options) } };
-}
-
 /**
  * Checks a resolved scenario that comes out of a journal, and returns a copy.
  * @throws ResolvedScenarioError
@@ -220,7 +216,7 @@ export function validateResolved(json: unknown): ResolvedScenario {
   if (copy.issues.length > 0) return fail(copy.issues);
   const parsed = resolvedSchema(archIn(copy.value)).safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
-  const scenario = withLaterOptions(parsed.data);
+  const scenario = withLaterParts(parsed.data);
   const issues = resolvedIssues(scenario);
   return issues.length > 0 ? fail(issues) : scenario;
 }

@@ -56,6 +56,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
       'cpu',
       'dr7',
       'ended',
+      'errno',
       'exec',
       'features',
       'flags',

@@ -56,7 +56,7 @@ const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ['moves to another VM', movedGuest()],
   ['reads a private page, and has a device write it', w.oneGuest([w.page('guest-valid')], [w.hlt], { vhost0: [REACHES] })],
   ['asks for permissions', w.oneGuest([w.page('guest-valid')], [{ rmpquery: { gfn: w.GFN, vmpl: 1 } }], {})],
-  ['makes a request and tells nobody', requestAlone.scenario],
+  ['makes a request without a kick', requestAlone.scenario],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];
