@@ -50,7 +50,6 @@ export { kvmLock, slotsLock, vcpuMutex } from '../actors/kvm/kit-locks.ts';
 export { kick, type OfVcpu, type Request, request } from '../actors/kvm/kit-requests.ts';
 export { type MmuLockSide, mmuLock, type OfVm } from '../actors/kvm/mmu-lock.ts';
 export { otherwise } from '../actors/path/path.ts';
-export { makePagePrivate, makePageShared, type OfPage, storeToPage } from '../actors/sev-snp/kit-pages.ts';
 export type {
   CellAnswer,
   CellEvent,
@@ -79,3 +78,4 @@ export { happens, holds } from '../sim/host/race-properties.ts';
 export { propertiesOf } from '../sim/host/used-parts.ts';
 export { always, alwaysEach, eventually, leavesEach, sometimes } from '../sim/property.ts';
 export { GFN, integer, NAME, VCPU } from '../sim/scenario/fields.ts';
+export { makePagePrivate, makePageShared, type OfPage, storeToPage } from './shipped.ts';

@@ -7,6 +7,8 @@ import '../actors/guest-debug/debug-kvm.ts';
 import '../actors/guest-debug/perf-breakpoint.ts';
 import '../actors/guest-debug/x86-guest.ts';
 import '../actors/host/clone.ts';
+import '../actors/kit/errno.ts';
+import '../actors/kvm/kit-exits.ts';
 import '../actors/kvm/kvm-env.ts';
 import '../actors/kvm/kvm-run.ts';
 import '../actors/kvm/slots.ts';
@@ -105,6 +107,7 @@ import '../sim/mechanisms/split-lock/operations.ts';
 import '../sim/mechanisms/user-vmm/index.ts';
 import '../sim/mechanisms/user-vmm/operations.ts';
 
+export { makePagePrivate, makePageShared, type OfPage, storeToPage } from '../actors/sev-snp/kit-pages.ts';
 export { pageFaultPath } from '../actors/sev-snp/page-fault.ts';
 export { rmpupdatePath } from '../actors/sev-snp/rmpupdate.ts';
 export { toRmp } from '../actors/sev-snp/snp-env.ts';

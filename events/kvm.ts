@@ -100,7 +100,7 @@ export type VcpuEvent = EventOf<{
    * is woken, whatever the request.
    */
   'vcpu.request': { request: VcpuRequest };
-  /** kvm_make_request() alone: a bit of vcpu->requests, and nobody is told. */
+  /** kvm_make_request() alone: a bit of vcpu->requests, without a kick. */
   'vcpu.setRequest': { request: VcpuRequest };
   /** kvm_make_vcpu_request(): one vCPU's part of kvm_make_all_cpus_request(). */
   'vcpu.makeRequest': { request: VcpuRequest; flags: RequestFlags };

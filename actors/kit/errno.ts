@@ -10,7 +10,7 @@ declare module '../host/host-env.ts' {
   }
 }
 
-const errno = local<string>('errno');
+const errno = local<string>('callErrno');
 /** The local that holds it on the way to user mode. */
 export const ERRNO = errno.name;
 

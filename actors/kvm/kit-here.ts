@@ -36,7 +36,10 @@ export function thisVcpu(env: HostEnv | GuestEnv): At<HostThread & Vcpu, unknown
   return (walker) => (isGuests(env) ? ofGuest(env, walker) : ofThread(env, walker));
 }
 
-/** The VM that this is about: in a guest, its own; in a thread, the one that its operation names. @public */
+/**
+ * The VM that this is about: in a guest, its own; in a thread, the one that its operation names.
+ * @public
+ */
 export function thisVm(env: HostEnv): At<HostThread, unknown>;
 export function thisVm(env: GuestEnv): At<Vcpu, unknown>;
 export function thisVm(env: HostEnv | GuestEnv): At<HostThread & Vcpu, unknown> {

@@ -1,8 +1,8 @@
 /**
  * Requests to vCPUs, as steps: made, looked at, taken; of one vCPU, or of all of a VM.
  *
- * @see kernel include/linux/kvm_host.h, kvm_make_request(), kvm_test_request(), kvm_clear_request(),
- * kvm_check_request(); virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_all_cpus_request();
+ * @see kernel include/linux/kvm_host.h, kvm_make_request(), kvm_test_request(),
+ * kvm_clear_request(), kvm_check_request(); virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_all_cpus_request();
  * Documentation/virt/kvm/vcpu-requests.rst
  */
 import { outgoing } from '../../events/event.ts';
@@ -27,7 +27,7 @@ export interface OfVcpu {
 /** A bit of vcpu->requests. @public */
 export interface Request {
   readonly name: string;
-  /** kvm_make_request(): the bit is set. Nobody is told: a vCPU in guest mode stays there. */
+  /** kvm_make_request(): the bit is set, and a vCPU in guest mode stays there. */
   make(where: OfVcpu): HostItem;
   /** kvm_make_request() and kvm_vcpu_kick(); the bit and the look at the mode are one step. */
   makeAndKick(where: OfVcpu): HostItem;

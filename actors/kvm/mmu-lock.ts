@@ -68,5 +68,8 @@ const side = (held: Held): MmuLockSide => ({
   lock: ({ at, as }) => call(lockMmuPath((t, l) => vmIdOf(at(t, l)), held, as)),
   unlock: ({ at, as }) => unlockMmu((t, l) => vmIdOf(at(t, l)), held, as),
 });
-/** kvm->mmu_lock, which every VM has: for writing by one thread, or for reading by any number. @public */
+/**
+ * kvm->mmu_lock, which every VM has: for writing by one thread, or for reading by any number.
+ * @public
+ */
 export const mmuLock: { readonly read: MmuLockSide; readonly write: MmuLockSide } = { read: side('read'), write: side('write') };

@@ -29,7 +29,10 @@ const bound = (env: HostEnv, { at, gfn }: OfPage, rest: (vm: string, frame: numb
     return { vm, gfn: frame, pfn: frameOf(env, vm, frame), ...rest(vm, frame) };
   });
 
-/** The kernel stores to a guest's page, where the RMP may forbid it: the host's policy handles that. @public */
+/**
+ * The kernel stores to a guest's page, where the RMP may forbid it: the host's policy handles that.
+ * @public
+ */
 export const storeToPage = (env: HostEnv, where: OfPage): HostItem =>
   call(
     fn(

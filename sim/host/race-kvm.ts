@@ -81,11 +81,11 @@ export interface KvmRace {
   readonly exits?: Readonly<Record<string, RaceExit>>;
   readonly hypercalls?: Readonly<Record<string, RaceHypercall>>;
   readonly msrs?: Readonly<Record<string, RaceMsr>>;
-  /** Not automatic exits: what an SEV-ES guest asks for through its GHCB. */
+  /** Not automatic exits: what an SEV-ES guest asks for by VMGEXIT. */
   readonly naes?: Readonly<Record<string, RaceExit>>;
 }
 
-/** A declaration of an operation, whoever carries it out. */
+/** A declaration of an operation, of a thread or a guest. */
 export interface Declared {
   readonly summary: string;
   readonly args?: Arguments;
@@ -292,5 +292,5 @@ export const haltEndsOf = ({ requests = {} }: KvmRace): readonly VcpuRequest[] =
 /** @throws MechanismError where a host of the race lacks what it declares */
 export function refuseLacking(name: string, { msrs, naes }: KvmRace, arches: readonly Arch[]): void {
   if (msrs !== undefined) refuse(`mechanism ${name}: msrs`, 'MSRs', arches, ['amd', 'intel']);
-  if (naes !== undefined) refuse(`mechanism ${name}: naes`, 'GHCB', arches, ['amd']);
+  if (naes !== undefined) refuse(`mechanism ${name}: naes`, 'NAE events', arches, ['amd']);
 }

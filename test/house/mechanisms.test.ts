@@ -58,6 +58,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
       'cpu',
       'dr7',
       'ended',
+      'errno',
       'exec',
       'features',
       'flags',

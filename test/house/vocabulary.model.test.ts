@@ -11,6 +11,7 @@ import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { spokenWorlds } from '../actors/kit/spoken.ts';
 import { spokenWaits } from '../actors/kit/spoken-waits.ts';
+import { requestAlone } from '../actors/kvm/kit/request-world.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
 import { movedGuest } from '../sev-es-debug/launch-world.ts';
@@ -65,9 +66,12 @@ const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ['moves to another VM', movedGuest()],
   ['reads a private page, and has a device write it', w.oneGuest([w.page('guest-valid')], [w.hlt], { vhost0: [REACHES] })],
   ['asks for permissions', w.oneGuest([w.page('guest-valid')], [{ rmpquery: { gfn: w.GFN, vmpl: 1 } }], {})],
+  ['makes a request without a kick', requestAlone.scenario],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];
+
+afterAll(requestAlone.undo);
 
 describe.each(worlds)('the machines of %s', (_name, scenario) => {
   const { machines, catalogue } = topologyOf(scenario);

@@ -1,6 +1,6 @@
 /**
- * SNP_LAUNCH_FINISH copies the registers of each vCPU to its VMSA, and gives that page to the guest.
- * Without the mutex of the vCPU another ioctl changes the registers in the middle.
+ * SNP_LAUNCH_FINISH copies the registers of each vCPU to its VMSA, and gives that page to the
+ * guest. Without the mutex of the vCPU another ioctl changes the registers in the middle.
  *
  * @see CVE-2026-31591; cb923ee6a80f
  */

@@ -1,6 +1,6 @@
 /**
  * Intra-host migration takes the locks of two VMs, the destination's first. Two VMs that migrate to
- * each other would wait for ever. `flags`: migration_in_progress of both is taken before any lock,
+ * each other wait without end. `flags`: migration_in_progress of both is taken before any lock,
  * and -EBUSY given back.
  *
  * @see "KVM: SEV: cleanup locking for KVM_CAP_VM_MOVE_ENC_CONTEXT_FROM"; c9d61dcb0bc2

@@ -139,7 +139,7 @@ describe('an NAE event', () => {
     ).toMatchObject(CLEAN));
   it('is refused where there is no GHCB', () =>
     expect(() => race({ name: 'n', arches: ['amd', 'intel'], naes: {} })).toThrow(
-      'mechanism n: naes: hosts of intel have no GHCB; expected arches: amd',
+      'mechanism n: naes: hosts of intel have no NAE events; expected arches: amd',
     ));
 });
 
