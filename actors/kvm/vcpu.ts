@@ -114,10 +114,9 @@ const OFF: Omit<Vcpu, keyof VcpuInput> = {
   frames: { guest: {} },
 };
 
-/** The machine of all vCPUs of one scenario. */
-export function vcpuMachine(env: GuestEnv) {
-  const ends: Ends = new Set(env.parts.flatMap(({ endsHalt = [] }) => endsHalt));
-  const code = expand<Vcpu, GuestLocals, GuestEvent>(
+/** What guests walk, as states. */
+const codeOf = (env: GuestEnv) =>
+  expand<Vcpu, GuestLocals, GuestEvent>(
     guestPath(env),
     {
       root: 'vcpu',
@@ -132,6 +131,11 @@ export function vcpuMachine(env: GuestEnv) {
     },
     () => guestPath(env, EVERY),
   );
+
+/** The machine of all vCPUs of one scenario. */
+export function vcpuMachine(env: GuestEnv) {
+  const ends: Ends = new Set(env.parts.flatMap(({ endsHalt = [] }) => endsHalt));
+  const code = codeOf(env);
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
     guards: { isHalted },
