@@ -50,6 +50,7 @@ export { type ActorId, type Delivery, type EventOf, type Letter, type Outgoing, 
 export type * from '../events/index.ts';
 export type * from '../events/kvm.ts';
 export type * from '../events/object.ts';
+export { POOL_EVENTS } from '../events/object.ts';
 export type * from '../events/options.ts';
 export type * from '../events/program.ts';
 export type * from '../events/svm.ts';

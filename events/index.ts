@@ -6,7 +6,7 @@ import type { Delivery } from './event.ts';
 import { KIT_EVENTS, type KitAnswer, type KitEvent } from './kit.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { MEMORY_ORDER_EVENTS, type StoreBufferEvent } from './memory-order.ts';
-import { type FileAnswer, type FileEvent, OBJECT_EVENTS, type ObjectEvent, type PoolAnswer, type PoolEvent } from './object.ts';
+import { type FileAnswer, type FileEvent, OBJECT_EVENTS, type ObjectEvent, type PoolAnswer } from './object.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessAnswer, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
@@ -77,9 +77,7 @@ type SimEvent =
   | ProcessAnswer
   | ObjectEvent
   | FileEvent
-  | FileAnswer
-  | PoolEvent
-  | PoolAnswer;
+  | FileAnswer;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {

@@ -45,7 +45,11 @@ export const OBJECT_EVENTS = {
   'file.closed': 'bus',
   'file.put': 'bus',
   'file.dropped': 'bus',
+} as const satisfies Record<(ObjectEvent | FileEvent | FileAnswer)['type'], Delivery>;
+
+/** How messages of a pool travel: for the catalogue of a mechanism that has one. @public */
+export const POOL_EVENTS = {
   'pool.take': 'bus',
   'pool.taken': 'bus',
   'pool.give': 'bus',
-} as const satisfies Record<(ObjectEvent | FileEvent | FileAnswer | PoolEvent | PoolAnswer)['type'], Delivery>;
+} as const satisfies Record<(PoolEvent | PoolAnswer)['type'], Delivery>;
