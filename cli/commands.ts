@@ -28,6 +28,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'id-block', summary: 'make or check the ID block of an SNP guest', load: () => import('./sev-snp/id-block.ts') },
   { name: 'id-auth', summary: 'sign the ID block of an SNP guest, or check who has', load: () => import('./sev-snp/id-auth.ts') },
+  { name: 'new', summary: 'make a folder with a race that runs, to be replaced by your own', load: () => import('./new.ts') },
   { name: 'schema', summary: 'print the JSON Schema of scenario files', load: () => import('./schema.ts') },
   {
     name: 'completion',

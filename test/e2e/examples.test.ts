@@ -151,6 +151,18 @@ describe('examples/my-patch', () => {
   });
 });
 
+describe('a folder of new race', () => {
+  it('is sound for a strict compiler, and passes its own tests', ({ skip }) => {
+    skip(missing !== '', missing);
+    const program = join(project, 'node_modules', 'worldswitch', 'dist', 'cli', 'main.js');
+    expect(run(project, process.execPath, program, 'new', 'race', 'mine', '--arch', 'amd').status).toBe(0);
+    const cwd = join(project, 'mine');
+    expect(run(cwd, process.execPath, COMPILER, '--project', 'jsconfig.json')).toMatchObject({ stdout: '', status: 0 });
+    const { status, stdout } = run(cwd, process.execPath, VITEST, 'run', '--root', cwd);
+    expect([status, stdout]).toEqual([0, expect.stringContaining('2 passed')]);
+  });
+});
+
 describe('examples/lock-model', () => {
   it('has the counts that other model checkers have', ({ skip }) => {
     skip(missing !== '', missing);
