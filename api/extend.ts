@@ -54,6 +54,7 @@ export type { Mechanism, Mutant, Outcome, Patch, VmParts, Waits } from '../sim/h
 export { MechanismError } from '../sim/host/mechanism.ts';
 export { type ModuleSource, register } from '../sim/host/registry.ts';
 export type { ModelModule } from '../sim/models.ts';
+export type { MonitorStep } from '../sim/monitors/monitor.ts';
 export {
   always,
   alwaysEach,
@@ -74,6 +75,23 @@ export type * from '../sim/scenario/program.ts';
 export type { Section, VmSetting } from '../sim/scenario/section.ts';
 export type * from '../sim/scenario/types.ts';
 export type { ActorSpec, Bundle, Topology } from '../sim/store.ts';
+export {
+  type ActorScope,
+  alwaysEventually,
+  eventuallyEach,
+  leadsTo,
+  type MonitorParts,
+  monitor,
+  neverAfter,
+  type OfActor,
+  type OfPair,
+  type OfWorld,
+  type PairScope,
+  precedes,
+  stable,
+  type TemporalForm,
+  type WorldScope,
+} from '../sim/temporal.ts';
 export { type ActorView, hex, type WorldView } from '../sim/view.ts';
 export {
   pageFaultPath,

@@ -12,7 +12,7 @@ export type { Journal } from '../replay/reader.ts';
 export type { ActorDifference, Divergence } from '../replay/reexecute.ts';
 export { ScheduleTextError } from '../replay/schedule-text.ts';
 export { ScheduleError } from '../sim/choosers/chooser.ts';
-export type { OutcomeRange } from '../sim/explore/compare.ts';
+export type { OutcomeRange, Refusal } from '../sim/explore/compare.ts';
 export type { Progress, Violation } from '../sim/explore/request.ts';
 export { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';
 export type * from '../sim/scenario/types.ts';

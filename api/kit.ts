@@ -4,8 +4,10 @@
  */
 import './shipped.ts';
 
-export { type Cell, type CellFields, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
-export { after, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
+export { smpMb, smpRmb, smpWmb } from '../actors/kit/barriers.ts';
+export { type Cell, type CellFields, type CellRest, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
+export { fail, failed } from '../actors/kit/errno.ts';
+export { after, around, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export {
   call,
   leaveLoop,
@@ -25,11 +27,18 @@ export { type Callback, type GracePeriods, type Rcu, rcu, type Srcu, srcu } from
 export { type Refcount, type RefcountRest, refcount } from '../actors/kit/refcount.ts';
 export { type Rwlock, rwlock } from '../actors/kit/rwlock.ts';
 export { type Rwsem, rwsem } from '../actors/kit/rwsem.ts';
+export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
 export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
+export { toUserSpace } from '../actors/kvm/kit-exits.ts';
+export { thisCpu, thisVcpu, thisVm, vcpu } from '../actors/kvm/kit-here.ts';
+export { kvmLock, slotsLock, vcpuMutex } from '../actors/kvm/kit-locks.ts';
+export { kick, type OfVcpu, type Request, request } from '../actors/kvm/kit-requests.ts';
+export { type MmuLockSide, mmuLock, type OfVm } from '../actors/kvm/mmu-lock.ts';
 export { otherwise } from '../actors/path/path.ts';
+export { makePagePrivate, makePageShared, type OfPage, storeToPage } from '../actors/sev-snp/kit-pages.ts';
 export type {
   CellAnswer,
   CellEvent,
@@ -49,7 +58,11 @@ export type {
   SpinAnswer,
   SpinEvent,
 } from '../events/kit.ts';
-export { type Argument, type Race, type RaceOperation, race } from '../sim/host/race.ts';
+export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
+export type { Argument } from '../sim/host/race-argument.ts';
+export type { RunHooks } from '../sim/host/race-hooks.ts';
+export type { KvmRace, RaceExit, RaceHypercall, RaceIoctl, RaceMsr, RaceRequest } from '../sim/host/race-kvm.ts';
 export { happens, holds } from '../sim/host/race-properties.ts';
 export { propertiesOf } from '../sim/host/used-parts.ts';
 export { always, alwaysEach, eventually, leavesEach, sometimes } from '../sim/property.ts';
+export { GFN, integer, NAME, VCPU } from '../sim/scenario/fields.ts';

@@ -5,7 +5,7 @@
 import { stateAt } from '../replay/fold.ts';
 import { scenarioOf } from '../replay/model.ts';
 import { Journal } from '../replay/reader.ts';
-import { type ComparedVariant, compareVariant } from '../sim/explore/compare.ts';
+import { type ComparedVariant, compareOrRefuse, type Refusal } from '../sim/explore/compare.ts';
 import { explore as explored } from '../sim/explore/explore.ts';
 import type { Limits, Progress, Search, Violation } from '../sim/explore/request.ts';
 import { type Asked, REFUSED } from '../sim/explore/soundness.ts';
@@ -78,6 +78,8 @@ export interface ExploreReport {
   readonly guarantee: string;
   /** `all schedules`, or the bound of the search. */
   readonly bound: string;
+  /** In which order stores to cells are seen: `sc`, or `tso` with store buffers. */
+  readonly memoryOrder: 'sc' | 'tso';
 }
 
 const STATES_DEFAULT = 10_000_000;
@@ -162,6 +164,7 @@ export function explore(source: ScenarioSource | Journal, options: ExploreOption
     ...(unreduced !== undefined && { unreduced }),
     guarantee: found.guarantee.join('\n'),
     bound,
+    memoryOrder: scenario.host.options.memory,
   };
 }
 
@@ -175,7 +178,11 @@ export interface CompareOptions extends Omit<ScenarioOptions, 'variant'>, Search
  * One row of a comparison.
  * @public
  */
-export interface ComparedRow extends Pick<ComparedVariant, 'variant' | 'verdict' | 'exhausted' | 'outcomes'> {
+export interface ComparedRow extends Pick<ComparedVariant, 'variant' | 'exhausted' | 'outcomes'> {
+  /** `refused`: it was not searched, and has no outcomes. */
+  readonly verdict: ComparedVariant['verdict'] | 'refused';
+  /** The rule of contexts that a path of a refused variant breaks. */
+  readonly refused?: Refusal;
   readonly states: number;
   readonly transitions: number;
   readonly violations: readonly Violation[];
@@ -201,8 +208,13 @@ export function compare(source: ScenarioSource, options: CompareOptions = {}): C
   const { statesMax: maxStates = COMPARED_STATES_DEFAULT, onProgress } = options;
   const rows: ComparedRow[] = [];
   for (const name of variantNames(scenario)) {
-    const search = compareVariant(resolved(scenario, { ...options, variant: name }), { maxStates, isTimed: onProgress !== undefined });
-    const { variant, verdict, exhausted, outcomes, exploration } = carried(search, options);
+    const search = compareOrRefuse(resolved(scenario, { ...options, variant: name }), { maxStates, isTimed: onProgress !== undefined });
+    const row = carried(search, options);
+    if (row.verdict === 'refused') {
+      rows.push({ ...row, exhausted: false, outcomes: {}, states: 0, transitions: 0, violations: [] });
+      continue;
+    }
+    const { variant, verdict, exhausted, outcomes, exploration } = row;
     const { states, transitions, violations } = exploration;
     rows.push({ variant, verdict, exhausted, outcomes, states, transitions, violations });
   }

@@ -15,6 +15,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'shrink', summary: 'the least deviating run that breaks the same property', load: () => import('./shrink.ts') },
   { name: 'diff', summary: 'where two journals part, and what only one did', load: () => import('./diff.ts') },
   { name: 'machines', summary: 'print the statecharts of the actors', load: () => import('./machines.ts') },
+  { name: 'paths', summary: 'print kernel paths as pseudo-code, and what can be patched in them', load: () => import('./paths.ts') },
   { name: 'export', summary: 'write a journal as a timeline for other tools', load: () => import('./export.ts') },
   { name: 'conform', summary: 'hold recordings of real kernels against the model', load: () => import('./conform.ts') },
   { name: 'attest', summary: 'decode an attestation report, and verify who has signed it', load: () => import('./sev-snp/attest.ts') },

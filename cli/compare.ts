@@ -1,6 +1,6 @@
 /** `compare`: every variant of a scenario explored, in one table. */
 import { counted } from '../sim/counted.ts';
-import { type ComparedVariant, compareVariant, LONGEST_WAIT, type OutcomeRange } from '../sim/explore/compare.ts';
+import { type ComparedVariant, compareOrRefuse, LONGEST_WAIT, type OutcomeRange, type RefusedVariant } from '../sim/explore/compare.ts';
 import { countsText, together } from '../sim/explore/covered/holes.ts';
 import type { Coverage } from '../sim/explore/covered/ledger.ts';
 import { coverageLines } from '../sim/explore/guarantee.ts';
@@ -37,7 +37,15 @@ function leastDeviating({ exploration: { violations } }: ComparedVariant): strin
   return least ? `${least.property}, ${counted(least.steps, 'step')}, ${counted(least.preemptions, 'preemption')}` : '';
 }
 
-function cells(row: ComparedVariant, outcomes: readonly Outcome[]): string[] {
+type Row = ComparedVariant | RefusedVariant;
+
+const isSearched = (row: Row): row is ComparedVariant => row.verdict !== 'refused';
+
+function cells(row: Row, outcomes: readonly Outcome[]): string[] {
+  if (!isSearched(row)) {
+    const { rule, step } = row.refused;
+    return [row.variant, row.verdict, `${rule}, at ${step}`, ...outcomes.map(() => ''), ''];
+  }
   const verdict = row.verdict !== 'unknown' ? row.verdict : row.exhausted ? 'not decided' : 'not exhausted';
   return [
     row.variant,
@@ -64,7 +72,7 @@ const headings = (outcomes: readonly Outcome[]) => [
   'longest wait',
 ];
 
-function printMarkdown(printer: Printer, rows: readonly ComparedVariant[], outcomes: readonly Outcome[]): void {
+function printMarkdown(printer: Printer, rows: readonly Row[], outcomes: readonly Outcome[]): void {
   const line = (words: readonly string[]) => printer.line(`| ${words.map((word) => word.replaceAll('|', '\\|')).join(' | ')} |`);
   line(headings(outcomes));
   line(headings(outcomes).map(() => '---'));
@@ -72,25 +80,40 @@ function printMarkdown(printer: Printer, rows: readonly ComparedVariant[], outco
 }
 
 const coloured = (text: string): Part =>
-  text === 'clean' || text === 'never' ? styled('green', text) : text === 'violation' || text === 'in all' ? styled('red', text) : text;
+  text === 'clean' || text === 'never'
+    ? styled('green', text)
+    : text === 'violation' || text === 'refused' || text === 'in all'
+      ? styled('red', text)
+      : text;
 
 /** A row for each variant; a paragraph for each where a row has no room. */
-function printRows(printer: Printer, rows: readonly ComparedVariant[], outcomes: readonly Outcome[]): void {
+function printRows(printer: Printer, rows: readonly Row[], outcomes: readonly Outcome[]): void {
   const lines = [headings(outcomes).map((heading) => styled('bold', heading)), ...rows.map((row) => cells(row, outcomes).map(coloured))];
   if (tableWidth(lines) <= printer.limit) table(printer, lines, '');
   else for (const row of rows) printParagraph(printer, row, outcomes);
 }
 
-function printParagraph(printer: Printer, row: ComparedVariant, outcomes: readonly Outcome[]): void {
+function printParagraph(printer: Printer, row: Row, outcomes: readonly Outcome[]): void {
   const [variant, verdict, least, ...tellings] = cells(row, outcomes) as [string, string, string, ...string[]];
   const wait = tellings.pop()!;
   printer.line(styled('bold', `${variant}: `), coloured(verdict), least === '' ? '' : `: ${least}`);
+  if (!isSearched(row)) return;
   const titles = (telling: string) => outcomes.filter((_, i) => tellings[i] === telling).map(({ title }) => title);
   const lines = [...new Set(tellings)].map((telling) => [coloured(telling), titles(telling).join(', ')]);
   table(printer, [...lines, ['longest wait', wait]]);
 }
 
 const coverageIn = ({ coverage: { whole, neverTaken, impossible } }: Exploration): Coverage => ({ whole, neverTaken, impossible });
+
+const refusedDocument = (row: RefusedVariant) => ({
+  ...row,
+  exhausted: false,
+  states: 0,
+  transitions: 0,
+  violations: [],
+  outcomes: {},
+  coverage: null,
+});
 
 const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: ComparedVariant) => ({
   variant,
@@ -102,6 +125,17 @@ const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: Comp
   outcomes,
   coverage: coverageIn(exploration),
 });
+
+/** What the step that a variant is refused at does, in a sentence. */
+function printRefusals(printer: Printer, rows: readonly Row[]): void {
+  const refused = rows.filter((row) => !isSearched(row));
+  if (refused.length > 0) printer.line();
+  for (const { variant, refused: why } of refused) printer.line(`${variant}: Refused: ${why.message}.`);
+}
+
+/** The outcomes that some variant can bring about, and those that happened all the same. */
+const columnsOf = (rows: readonly ComparedVariant[], known: readonly Outcome[]): readonly Outcome[] =>
+  known.filter(({ name }) => rows.some((row) => row.concerned.includes(name) || row.outcomes[name]!.reachable));
 
 /** Prints what could not happen in each row, and what no row has taken. */
 function printCoverage(printer: Printer, rows: readonly ComparedVariant[]): void {
@@ -120,48 +154,46 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   if (json && options.markdown) throw usageError('--json and --markdown are two forms of one table; leave one out');
   const { scenario } = loadReference(reference, io);
   const { maxStates = STATES_DEFAULT, time, mutant } = options;
-  const rows: ComparedVariant[] = [];
+  const rows: Row[] = [];
   let stopped = false;
   for (const variant of variantNames(scenario)) {
     if (stopped) break;
     const ready = resolved(scenario, { ...options, variant });
-    const { result, interrupted } = await drive(compareVariant(ready, { maxStates, isTimed: time !== undefined }), io, {
+    const { result, interrupted } = await drive(compareOrRefuse(ready, { maxStates, isTimed: time !== undefined }), io, {
       seconds: time,
       what: `${scenario.name} ${variant}`,
     }).catch(shownAsRun({ scenario: ready, prefix: [], folder: undefined, io }));
     rows.push(result);
     stopped = interrupted;
   }
-  const known = outcomesFor(scenario.host.arch);
-  // A model of its own has no host to which these could happen.
-  const outcomes =
-    scenario.model === undefined
-      ? known
-      : known.filter(({ name }) => rows.some((row) => told(row.outcomes[name]!, row.exhausted) !== 'never'));
+  const searched = rows.filter(isSearched);
+  const outcomes = columnsOf(searched, outcomesFor(scenario.host.arch));
   if (json)
     out.json({
       scenario: scenario.name,
       ...(mutant !== undefined && { mutant }),
-      rows: rows.map(documentOf),
-      coverage: { neverTaken: together(rows.map(({ exploration }) => exploration.ledger)).holes.map(plainHole) },
+      rows: rows.map((row) => (isSearched(row) ? documentOf(row) : refusedDocument(row))),
+      coverage: { neverTaken: together(searched.map(({ exploration }) => exploration.ledger)).holes.map(plainHole) },
     });
   else if (options.markdown) printMarkdown(out, rows, outcomes);
   else {
     printRows(out, rows, outcomes);
-    printCoverage(out, rows);
+    printRefusals(out, rows);
+    if (searched.length > 0) printCoverage(out, searched);
   }
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);
-  if (rows.some(({ exhausted }) => !exhausted))
+  if (searched.some(({ exhausted }) => !exhausted))
     err.line(`note: not every search was exhausted; raise --max-states${time === undefined ? '' : ' or --time'}. "not found" is no proof.`);
   if (stopped || rows.some(({ verdict }) => verdict === 'unknown')) return EXIT.partial;
-  return rows.some(({ verdict }) => verdict === 'violation') ? EXIT.broken : EXIT.ok;
+  return rows.some(({ verdict }) => verdict !== 'clean') ? EXIT.broken : EXIT.ok;
 }
 
 export const COMMAND: Command = {
   operands: '<scenario>',
   details: [
     'Outcomes are taken over all schedules, to wherever each run ends by itself: "in all" of them, "reachable" in some, "never"; in --json each has a witness, the choices by label.',
-    'Exit code 1: some variant violates a property. 4: some search ended before it had a verdict.',
+    'A column stands there if what takes part in some variant can bring it about, or did. A variant whose paths sleep with preemption off, or leave a count unbalanced, is "refused", with the step.',
+    'Exit code 1: some variant violates a property, or is refused. 4: some search ended before it had a verdict.',
   ],
   options: [
     ...SCENARIO_OPTIONS.filter(({ flags }) => !flags.startsWith('--variant')),

@@ -3,6 +3,7 @@
  * step does.
  */
 import type { JournalRecord, Json, JsonObject } from '../events/journal.ts';
+import { ACCESSES } from '../events/kit.ts';
 import { mechanisms } from '../sim/host/registry.ts';
 import { TEXTS } from '../timeline/mechanisms/shipped.ts';
 
@@ -16,7 +17,7 @@ const QUIET: Readonly<Record<string, (payload: JsonObject) => boolean>> = Object
     ['sched.done', 'sched.out', 'sched.swapOut', 'sched.swapIn', 'sched.swappedOut'],
     ['rq.waiting', 'rq.take', 'rq.put', 'loop.next', 'loop.turn', 'mutex.lock', 'mutex.unlock'],
     ['vcpu.load', 'vcpu.put', 'vcpu.setMode', 'vcpu.requests?', 'vcpu.mode?', 'vcpu.mpState?'],
-    ['csd.queue'],
+    ['csd.queue', 'monitor.next', 'stores.fence'],
   ]
     .flat()
     .map((type) => [type, () => true] as const),
@@ -61,6 +62,19 @@ export const messageText = (type: string, payload: JsonObject): string => {
   return fields === '' ? type : `${type} ${fields}`;
 };
 
+/** What a store buffer does with an access is told of the access. */
+function accessText({ type, payload }: JournalRecord): string {
+  const { by: _, event, ...fields } = payload;
+  if (!type.startsWith('stores.') || typeof event !== 'object' || event === null)
+    return messageText(type, { ...fields, ...(event !== undefined && { event }) });
+  const { type: access, ...rest } = event as JsonObject;
+  return `${type} ${messageText(String(access), rest)}`;
+}
+
+/** How a store buffer has passed a message on; undefined for any other. */
+const passedOn = ({ type, payload }: JournalRecord): string | undefined =>
+  Object.hasOwn(payload, 'by') ? (ACCESSES as Readonly<Record<string, string>>)[type] : undefined;
+
 /** What a step did to other actors, one text for each request with its answers. */
 export function effectsOf(records: readonly JournalRecord[]): string[] {
   const texts: string[] = [];
@@ -68,9 +82,14 @@ export function effectsOf(records: readonly JournalRecord[]): string[] {
   const told = new Map<number, number>();
   for (const record of records) {
     if ((record.kind !== 'deliver' && record.kind !== 'send') || isQuiet(record)) continue;
-    const words = messageText(record.type, record.payload);
+    const relayed = passedOn(record);
+    const asked = relayed === 'store' ? undefined : told.get(record.cause);
+    if (relayed !== undefined && asked !== undefined) {
+      told.set(record.seq, asked);
+      continue;
+    }
+    const words = accessText(record);
     const text = record.kind === 'send' ? `sends ${words} to ${record.peer ?? '?'}` : words;
-    const asked = told.get(record.cause);
     if (asked === undefined) told.set(record.seq, texts.push(text) - 1);
     else {
       // An answer is told by its content alone, as the request names the subject.

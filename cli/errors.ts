@@ -62,7 +62,7 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
   MechanismError: rule('mechanism_invalid', EXIT.usage, { attempt: 'docs/extend.md explains what a module exports' }),
   MapError: rule('map_invalid', EXIT.usage, { attempt: 'docs/real-kernels.md has the format of a map' }),
   PatchError: rule('patch_does_not_fit', EXIT.usage, {
-    attempt: 'worldswitch machines hostThread --scenario NAME --format mermaid shows every path with its steps',
+    attempt: 'worldswitch paths NAME --scenario SCENARIO shows a path and what replaceStep finds in it',
   }),
   ScheduleError: rule('schedule_does_not_fit', EXIT.usage, { expected: 'choices that this scenario, variant and model have at that step' }),
   PointError: rule('unknown_point', EXIT.usage, { attempt: 'worldswitch show FILE --points' }),

@@ -30,7 +30,7 @@ interface Told {
   readonly source: StepSource | null;
 }
 
-export interface Explanation {
+export interface ToldViolation {
   readonly property: string;
   readonly message: string;
   readonly step: number;
@@ -63,6 +63,9 @@ export interface Explanation {
    * search can tell.
    */
   readonly untold: readonly string[];
+}
+
+export interface Explanation extends ToldViolation {
   readonly commands: readonly string[];
   readonly test: string;
 }
@@ -148,15 +151,13 @@ function commandsOf(
   ];
 }
 
-/** Null where the journal shows no violation. */
-export function explanationOf(journal: Journal, file: string, io: Io): Explanation | null {
+/** What a journal alone tells of its violation; null where it shows none. */
+export function toldByJournal(journal: Journal): ToldViolation | null {
   const violation = journal.end?.violation;
   if (!violation) return null;
   const scenario = scenarioOf(journal);
   const property = properties().find(({ id }) => id === violation.property);
   const story = storyOf(journal, scenario);
-  const shipped = shippedOf(scenario, io);
-  const others = othersOf(scenario, violation);
   return {
     ...violation,
     source: property?.source ?? null,
@@ -164,13 +165,25 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
     story,
     weakest: weakestOf(story),
     ...(scenario.mutant !== undefined && { mutant: scenario.mutant }),
-    ...others,
-    commands: commandsOf(file, violation.step, shipped, scenario, others),
+    ...othersOf(scenario, violation),
+  };
+}
+
+/** Null where the journal shows no violation. */
+export function explanationOf(journal: Journal, file: string, io: Io): Explanation | null {
+  const told = toldByJournal(journal);
+  const violation = journal.end?.violation;
+  if (!told || !violation) return null;
+  const scenario = scenarioOf(journal);
+  const shipped = shippedOf(scenario, io);
+  return {
+    ...told,
+    commands: commandsOf(file, violation.step, shipped, scenario, told),
     test: pastedTest(journal, scenario, violation, shipped !== null),
   };
 }
 
-function printRemedies(printer: Printer, { mutant, removedBy, untold }: Explanation): void {
+function printRemedies(printer: Printer, { mutant, removedBy, untold }: ToldViolation): void {
   for (const { variant, options, breaks } of removedBy) {
     const set = Object.entries(options).map(([name, value]) => `${name}: ${value}`);
     const instead = breaks.length ? `, which breaks ${breaks.join(', ')} instead` : '';
@@ -185,8 +198,9 @@ function printRemedies(printer: Printer, { mutant, removedBy, untold }: Explanat
     );
 }
 
-export function printExplanation(printer: Printer, explanation: Explanation): void {
-  const { property, message, step, lasso, also = [], source, grade, story, weakest, commands, test } = explanation;
+/** The violation, the story that leads to it, and what removes it. */
+export function printViolation(printer: Printer, violation: ToldViolation): void {
+  const { property, message, step, lasso, also = [], source, grade, story, weakest } = violation;
   printer.line(styled('red', `${property} broke at step ${step}`));
   printer.line(`  ${message}`);
   for (const other of also) printer.line(`  and ${other.property}: ${other.message}`);
@@ -206,7 +220,12 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
   if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${lasso.length} steps forever.`);
   printer.line();
   if (weakest) printer.line(`Least known on the way: ${weakest.step}, grade ${weakest.grade} (${weakest.source})`);
-  printRemedies(printer, explanation);
+  printRemedies(printer, violation);
+}
+
+export function printExplanation(printer: Printer, explanation: Explanation): void {
+  const { commands, test } = explanation;
+  printViolation(printer, explanation);
   printer.line();
   commands.forEach((command, i) => {
     printer.command([styled('bold', i === 0 ? 'See it: ' : '        ')], command);

@@ -12,13 +12,16 @@ import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
 import { checkFolder } from './folder.ts';
 import { printHoles } from './holes.ts';
+import type { Io } from './io.ts';
 import { commandText, type Part, type Printer, styled } from './output.ts';
 import { costText, printCommands } from './report.ts';
 import { printHeadline } from './run.ts';
 import { checkSampling, runSampling, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.ts';
 import { type Carried, carry, carryMerge, forged, type Sharding } from './search/carry.ts';
+import { checkGraphFile, GRAPH_STATES, notWhole, tooLarge, writeGraph } from './search/graph-file.ts';
 import type { SearchSubject } from './search/image-file.ts';
 import { CHECKPOINT_STATES, keeper, unlessDamaged } from './search/keeping.ts';
+import { coverageDocument, expectPaths, lineCoverage, printCoverage } from './search/line-coverage.ts';
 import { memoryBound } from './search/memory.ts';
 import { EXPLORE_OPTIONS, type ExploreFlags, limitsOf, reduces, STATES_DEFAULT } from './search/options.ts';
 import { askedFor } from './search/subject.ts';
@@ -40,6 +43,7 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   unchanged: exploration.unchanged,
   guarantee: exploration.guarantee.join('\n'),
   bound: exploration.bound,
+  memoryOrder: scenario.host.options.memory,
   violations: violations.map(({ labels: _, ...violation }) => violation),
   missed: exploration.missed,
   undecided: exploration.undecided,
@@ -108,6 +112,9 @@ function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sha
     );
 }
 
+/** Paths whose lines are asked for; none: all. */
+const pathsNamed = ({ coverage }: ExploreFlags): readonly string[] => (coverage === undefined || coverage === true ? [] : coverage);
+
 async function found(
   reference: string | undefined,
   flags: ExploreFlags,
@@ -116,13 +123,18 @@ async function found(
   const { io } = call;
   if (flags.merge !== undefined) return carryMerge(flags.merge, reference, flags, io);
   const { subject, image } = await askedFor(reference, flags, io);
-  const { maxStates = STATES_DEFAULT, maxMemory, resume } = flags;
+  expectPaths(pathsNamed(flags), subject.scenario);
+  const { maxMemory, resume, graphStates = GRAPH_STATES } = flags;
+  const budget = flags.maxStates ?? STATES_DEFAULT;
+  const maxStates = flags.graph === undefined ? budget : Math.min(budget, graphStates + 1);
   const keep = flags.checkpoint ?? resume;
   const kept = keep === undefined ? null : keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call);
   const request: ExploreRequest = {
     scenario: subject.scenario,
     maxStates,
     limits: limitsOf(flags),
+    counts: flags.coverage !== undefined,
+    graph: flags.graph !== undefined,
     scheduler: flags.reduce === undefined ? 'where-it-applies' : reduces(flags, 'scheduler'),
     symmetry: reduces(flags, 'symmetry'),
     local: reduces(flags, 'local'),
@@ -145,6 +157,23 @@ async function found(
   }
 }
 
+/**
+ * The graph in its file, and its size.
+ * @throws CliError if the space is too large, or was not searched to the end
+ */
+function writtenGraph(
+  file: string,
+  { graph, limit }: Exploration,
+  { name }: ResolvedScenario,
+  { maxStates = STATES_DEFAULT, graphStates = GRAPH_STATES }: ExploreFlags,
+  io: Io,
+) {
+  if (limit === 'states') throw tooLarge(name, Math.min(maxStates, graphStates));
+  if (graph === undefined) throw notWhole(name);
+  const bytes = writeGraph(graph, file, io);
+  return { file, bytes, states: graph.states.length, steps: graph.steps.length };
+}
+
 const breaks = ({ violation }: RunEnd, property: string): boolean =>
   [violation, ...(violation?.also ?? [])].some((broken) => broken?.property === property);
 
@@ -153,10 +182,12 @@ async function run(call: Call): Promise<number> {
   const flags = call.options as ExploreFlags;
   checkSampling(call.options);
   const { strategy } = call.options as Pick<SamplingOptions, 'strategy'>;
+  if (flags.graph !== undefined) checkGraphFile(flags.graph, io);
   if (flags.output !== undefined) checkFolder(resolve(io.cwd, flags.output), flags.output);
   if (strategy !== undefined) return runSampling(call, call.options as SamplingOptions, (await askedFor(args[0], flags, io)).subject);
   const { result, interrupted, subject, sharding } = await found(args[0], flags, call);
   const { scenario, prefix } = subject;
+  const graph = flags.graph === undefined ? null : writtenGraph(flags.graph, result, scenario, flags, io);
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({
@@ -171,12 +202,24 @@ async function run(call: Call): Promise<number> {
     if (stored !== undefined && !breaks(recorded.end, violation.property)) throw forged(stored, violation.property);
     violations.push({ ...violation, journal: recorded.path });
   }
-  if (json) out.json({ ...documentOf(result, violations, scenario), ...(sharding && { shards: sharding }) });
+  const lines = flags.coverage === undefined ? null : lineCoverage(result, scenario, pathsNamed(flags));
+  if (json)
+    out.json({
+      ...documentOf(result, violations, scenario),
+      ...(sharding && { shards: sharding }),
+      ...(lines && { lines: coverageDocument(lines) }),
+      ...(graph && { graph }),
+    });
   else {
     printHeadline(out, scenario);
     out.line();
     print(out, scenario, result, violations);
     if (sharding) printSharding(out, sharding);
+    if (lines) {
+      out.line();
+      printCoverage(out, lines, result.coverage.whole);
+    }
+    if (graph) out.line(`Graph: ${graph.states} states and ${graph.steps} steps in ${graph.file}`);
   }
   if (violations.length > 0) return EXIT.broken;
   if (!result.exhausted || interrupted) return EXIT.partial;

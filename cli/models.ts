@@ -21,7 +21,8 @@ const invalid = (
   options: ErrorOptions = {},
 ): CliError => new CliError({ code: 'models_invalid', exit: EXIT.usage, message, ...rest }, options);
 
-function hashOf(path: string, file: string): string {
+/** The SHA-256 of a module's file, hex. @throws CliError if it cannot be read */
+export function hashOf(path: string, file: string): string {
   let bytes: Uint8Array;
   try {
     bytes = readBytes(path, FILE_BYTES_MAX);
@@ -63,8 +64,11 @@ async function importFrom(path: string, file: string): Promise<Readonly<Record<s
   }
 }
 
-/** Each mechanism of a module, and how messages name it. */
-function mechanismsIn(exports: Readonly<Record<string, unknown>>, file: string): readonly (readonly [value: unknown, where: string])[] {
+/** Each mechanism of a module, and how messages name it. @throws CliError if it exports none */
+export function mechanismsIn(
+  exports: Readonly<Record<string, unknown>>,
+  file: string,
+): readonly (readonly [value: unknown, where: string])[] {
   const { mechanism, mechanisms } = exports;
   if (mechanism !== undefined && mechanisms !== undefined)
     throw invalid(`${file} exports mechanism and mechanisms`, { expected: 'one of the two', attempt: 'mechanisms, a list of all' });

@@ -58,6 +58,7 @@ const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
   deadlock: 'nothing can happen any more',
   owed: 'what is owed never happens',
   bound: 'the bound of steps was hit: no verdict about what follows',
+  repeats: 'in this order it only repeats: no verdict about other orders',
   stopped: 'stopped: no verdict about what follows',
 };
 
@@ -93,6 +94,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
     const whole = isWhole(ended);
     printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
     if (comesBack) printer.line(`  ${comesBackText(comesBack)}`);
+    if (ended === 'repeats') printer.line('  --chooser random takes ticks and preemptions; worldswitch explore decides for all schedules');
   }
   for (const [property, evidence] of met) printer.line(`  came true: ${property}: ${evidence}`);
   const happened = Object.entries(outcomes).filter(([, count]) => count !== 0);

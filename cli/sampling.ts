@@ -15,7 +15,7 @@ import { commandText, type Printer, styled } from './output.ts';
 import { PCT_OPTIONS } from './pct-options.ts';
 import { costText, printCommands, selectionWords } from './report.ts';
 import { printHeadline } from './run.ts';
-import { drive, recordTrail } from './searching.ts';
+import { drive, recordTrail, shownAsRun } from './searching.ts';
 
 export interface SamplingOptions {
   readonly strategy?: SampleRequest['strategy'];
@@ -67,6 +67,9 @@ const SEARCH_ONLY = [
   'shard',
   'merge',
   'compact',
+  'coverage',
+  'graph',
+  'graphStates',
 ] as const;
 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -173,6 +176,7 @@ const documentOf = (result: Sample, violations: readonly Shown[], { scenario, st
   seed,
   guarantee: result.guarantee.join('\n'),
   bound: `${result.schedules} schedules drawn by ${strategy}`,
+  memoryOrder: scenario.host.options.memory,
   violations: violations.map(({ labels: _, again, ...violation }) => ({ ...violation, again: again && [...again, ...modelWords()] })),
   missed: result.missed,
   coverage: {
@@ -236,7 +240,9 @@ export async function runSampling({ io, out, json, args }: Call, options: Sampli
     from: from ?? undefined,
     isTimed: time !== undefined,
   };
-  const { result } = await drive(sample(request), io, { seconds: time, what: `${scenario.name} ${scenario.variant}` });
+  const { result } = await drive(sample(request), io, { seconds: time, what: `${scenario.name} ${scenario.variant}` }).catch(
+    shownAsRun({ scenario, from, prefix, folder: options.output, io }),
+  );
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({

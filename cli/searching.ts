@@ -3,7 +3,9 @@
  * journals of the schedules it gives.
  */
 import { ModelError } from '../sim/engine/port.ts';
+import { wayToMistake } from '../sim/explore/mistake.ts';
 import type { Progress, Search, Stop } from '../sim/explore/request.ts';
+import type { PlainWorld } from '../sim/restore.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import { openSession, type SessionOptions } from '../sim/session.ts';
 import type { Io } from './io.ts';
@@ -122,16 +124,25 @@ export interface TrailOptions {
 }
 
 interface Found extends Pick<TrailOptions, 'scenario' | 'folder' | 'io'> {
+  /** Where the search starts, if not at the start of the run. */
+  readonly from?: PlainWorld | null | undefined;
   /** Choices before those of the search. */
   readonly prefix: readonly string[];
 }
 
-/** Shows a mistake of the model as the run that meets it, which leaves its journal. */
+/** An error of a worker thread has the name alone. */
+const isMistake = (error: unknown): boolean => error instanceof Error && ['ModelError', 'UnhandledEventError'].includes(error.name);
+
+/**
+ * Shows a mistake of the model as the run that meets it, which leaves its journal. Where the search
+ * knows no way to it, that is the shortest one to any mistake.
+ */
 export const shownAsRun =
-  ({ scenario, prefix, folder, io }: Found) =>
+  ({ scenario, from, prefix, folder, io }: Found) =>
   async (error: unknown): Promise<never> => {
-    if (error instanceof ModelError && error.way !== null)
-      (await recordTrail({ scenario, labels: [...prefix, ...error.way], folder, io })).close();
+    const known = error instanceof ModelError ? error.way : null;
+    const way = known ?? (isMistake(error) ? wayToMistake(scenario, from ?? undefined) : null);
+    if (way !== null) (await recordTrail({ scenario, labels: [...prefix, ...way], folder, io })).close();
     throw error;
   };
 

@@ -5,9 +5,11 @@
 import type { Delivery } from './event.ts';
 import { KIT_EVENTS, type KitAnswer, type KitEvent } from './kit.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
+import { MEMORY_ORDER_EVENTS, type StoreBufferEvent } from './memory-order.ts';
 import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
+  type HandlerEvent,
   type LoopAnswer,
   type LoopEvent,
   type MutexAnswer,
@@ -16,6 +18,7 @@ import {
   SCHED_EVENTS,
   type SchedulerEvent,
   type TaskEvent,
+  type WakeAnswer,
 } from './sched.ts';
 
 /**
@@ -48,7 +51,9 @@ export type GuestEvent = VcpuEvent | LoopAnswer | ChoiceEvent | KitAnswer | Gues
 
 type SimEvent =
   | PcpuEvent
+  | HandlerEvent
   | TaskEvent
+  | WakeAnswer
   | SchedulerEvent
   | MutexEvent
   | MutexAnswer
@@ -56,6 +61,7 @@ type SimEvent =
   | LoopAnswer
   | ChoiceEvent
   | KitEvent
+  | StoreBufferEvent
   | VcpuEvent
   | VcpuAnswer
   | VmEvent
@@ -71,6 +77,7 @@ export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...KVM_EVENTS,
   ...PROCESS_EVENTS,
   ...KIT_EVENTS,
+  ...MEMORY_ORDER_EVENTS,
 };
 
 /** Events that run one micro-step of the actor that takes them. */

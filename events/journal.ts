@@ -109,9 +109,10 @@ export interface Deadlocked {
  * How a run ends. `violation`: an `always` property broke. `deadlock`: nothing is left to do, and
  * some actor is not at rest. `owed`: an `eventually` property can no longer come true, or never
  * does in an endless cycle. `halted`: nothing is left to do on a machine that has halted. `done`:
- * nothing is left to do. `bound`: a limit of the scenario cut it. `stopped`: the caller ended it.
+ * nothing is left to do. `bound`: a limit of the scenario cut it. `repeats`: in its order it only
+ * repeats. `stopped`: the caller ended it.
  */
-export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bound', 'stopped'] as const;
+export const RUN_ENDS = ['violation', 'deadlock', 'owed', 'halted', 'done', 'bound', 'repeats', 'stopped'] as const;
 
 /**
  * How an endless schedule gets nowhere. `hang`: all that a CPU does changes nothing.
@@ -148,7 +149,7 @@ export interface RunEnd {
     readonly also?: readonly { readonly property: string; readonly message: string }[];
   } | null;
   readonly ended: (typeof RUN_ENDS)[number];
-  /** Of a run that was cut, by a bound or by its caller, where more of the same can follow. */
+  /** Of a run that repeats; of one that was cut by a bound or its caller, where it can. */
   readonly comesBack?: ComesBack;
   readonly outcomes: JsonObject;
 }

@@ -100,6 +100,8 @@ export type VcpuEvent = EventOf<{
    * is woken, whatever the request.
    */
   'vcpu.request': { request: VcpuRequest };
+  /** kvm_make_request() alone: a bit of vcpu->requests, and nobody is told. */
+  'vcpu.setRequest': { request: VcpuRequest };
   /** kvm_make_vcpu_request(): one vCPU's part of kvm_make_all_cpus_request(). */
   'vcpu.makeRequest': { request: VcpuRequest; flags: RequestFlags };
   /**
@@ -183,6 +185,7 @@ export const KVM_EVENTS = {
   'vcpu.requests?': 'bus',
   'vcpu.requests': 'bus',
   'vcpu.request': 'bus',
+  'vcpu.setRequest': 'bus',
   'vcpu.makeRequest': 'bus',
   'vcpu.exitGuestMode': 'bus',
   'vcpu.clearRequest': 'bus',

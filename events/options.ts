@@ -7,8 +7,21 @@
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declarations of mechanisms
 export interface MechanismOptions {}
 
-/** All switches. A host has those of its mechanisms; the others are absent. @public */
-export type HostOptions = Readonly<MechanismOptions>;
+/**
+ * When a store to a cell is seen by other CPUs. `sc`: at once, all accesses stand in one order.
+ * `tso`: each CPU has a store buffer, as x86 has.
+ */
+export const MEMORY_ORDERS = ['sc', 'tso'] as const;
+
+/** Switches that every host has. @public */
+export interface OwnOptions {
+  readonly memory: (typeof MEMORY_ORDERS)[number];
+}
+/** Their values, the default first. */
+export const OWN_OPTIONS = { memory: MEMORY_ORDERS } as const satisfies { readonly [K in keyof OwnOptions]: readonly OwnOptions[K][] };
+
+/** All switches. A host has its own and those of its mechanisms; the others are absent. @public */
+export type HostOptions = Readonly<OwnOptions & MechanismOptions>;
 
 /**
  * Settings in `options` of a VM, by name; each mechanism declares the type of those that it brings.

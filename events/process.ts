@@ -7,8 +7,11 @@ export type ProcessEvent = EventOf<{
   /** do_exit() of one thread; `signal` is what killed it, null for a normal end. */
   'process.threadExit': { signal: Signal | null; pfn: number | null };
 }>;
-/** zap_other_threads(): SIGKILL is pending for this thread now. */
-export type KillEvent = EventOf<{ 'process.kill': object }>;
+/**
+ * SIGKILL is pending for this thread now. `wakes`: it wakes itself; zap_other_threads() wakes all
+ * threads, whatever they wait in.
+ */
+export type KillEvent = EventOf<{ 'process.kill': { wakes?: true } }>;
 /** A signal that kills no thread is sent to this one. */
 export type SignalEvent = EventOf<{ 'process.signal': object }>;
 /** Whether it sleeps, and is to be woken for the signal. */

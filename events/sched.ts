@@ -55,7 +55,24 @@ export type PcpuEvent = EventOf<{
    */
   'csd.queue': { func?: CalledFunction };
   'nmi.stop': object;
+  /** An interrupt whose handler an actor of this CPU walks. */
+  'irq.raise': { irq: string };
+  /** From that actor: the handler has returned. */
+  'irq.done': object;
 }>;
+
+/** To the actor that walks a handler: its CPU has been interrupted. */
+export type HandlerEvent = EventOf<{ 'irq.enter': object }>;
+
+/**
+ * What a task is about to wait in, or waits in; TASK_RUNNING has no name here.
+ * @public
+ */
+export type TaskState = 'interruptible' | 'killable' | 'uninterruptible' | 'parked';
+/** Tasks in which states a wake-up is for: TASK_NORMAL, TASK_INTERRUPTIBLE, TASK_PARKED. @public */
+export type WakeMode = 'normal' | 'interruptible' | 'parked';
+/** To whoever asked for a wake-up. */
+export type WakeAnswer = EventOf<{ 'task.woken': { woken: boolean } }>;
 
 export type TaskEvent = EventOf<{
   /** One micro-step of the task's own code. */
@@ -74,6 +91,13 @@ export type TaskEvent = EventOf<{
   'cpu.stopped': { stopped: boolean };
   /** csd_unlock(): the sender of this has run what it was called for. */
   'csd.unlock': object;
+  /**
+   * try_to_wake_up(): a task whose state the mode names becomes runnable. Whoever `asks` is told
+   * whether it did.
+   */
+  'task.wake': { mode: WakeMode; asks?: true };
+  /** What it asks has refused it: its state, set under the lock of what it waits for. */
+  'task.state': { state: TaskState };
   /**
    * A physical interrupt arrives while the task's guest runs; `spurious`: an NMI, which no handler
    * acts upon.
@@ -98,6 +122,8 @@ export type SchedulerEvent = EventOf<{
   'sched.setaffinity': { cpu: ActorId };
   /** try_to_wake_up(). */
   'sched.wake': { thread: ActorId };
+  /** From a task that slept, and that try_to_wake_up() has made runnable. */
+  'ttwu.queue': object;
 }>;
 
 /**
@@ -160,10 +186,17 @@ export const SCHED_EVENTS = {
   'rq.stopped': 'bus',
   'sched.setaffinity': 'bus',
   'sched.wake': 'queued',
+  'ttwu.queue': 'queued',
   'irq.reschedule': 'latched',
   'irq.call_function': 'latched',
   'csd.queue': 'bus',
   'csd.unlock': 'bus',
+  'task.wake': 'bus',
+  'task.woken': 'bus',
+  'task.state': 'bus',
+  'irq.raise': 'latched',
+  'irq.enter': 'bus',
+  'irq.done': 'bus',
   'nmi.stop': 'queued',
   'mutex.lock': 'bus',
   'mutex.trylock': 'bus',
@@ -174,6 +207,17 @@ export const SCHED_EVENTS = {
   'loop.next': 'bus',
   'loop.turn': 'bus',
 } as const satisfies Record<
-  (PcpuEvent | TaskEvent | SchedulerEvent | MutexEvent | MutexAnswer | LoopEvent | LoopAnswer | ChoiceEvent)['type'],
+  (
+    | PcpuEvent
+    | HandlerEvent
+    | TaskEvent
+    | WakeAnswer
+    | SchedulerEvent
+    | MutexEvent
+    | MutexAnswer
+    | LoopEvent
+    | LoopAnswer
+    | ChoiceEvent
+  )['type'],
   Delivery
 >;

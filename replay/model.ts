@@ -6,6 +6,7 @@
 import { type ModuleName, modulesFor } from '../sim/host/registry.ts';
 import { MODEL_ID } from '../sim/model-id.ts';
 import { MODEL_VERSION } from '../sim/model-version.ts';
+import { laterOptions } from '../sim/scenario/later-parts.ts';
 import { validateResolved } from '../sim/scenario/resolve.ts';
 import type { ResolvedHost, ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Journal } from './reader.ts';
@@ -77,5 +78,8 @@ export function foreignModel(journal: Journal): string | null {
     if (mine && mine.sha256 !== module.sha256)
       parts.push(`the journal was made with another file of ${moduleText(module)}, this one is ${mine.sha256.slice(0, DIGITS_SHOWN)}…`);
   }
+  const later = laterOptions(start.scenario);
+  if (later.length > 0)
+    parts.push(`the journal does without the option${later.length === 1 ? '' : 's'} ${later.join(', ')}, which came later`);
   return parts.length === 0 ? null : parts.join('; ');
 }

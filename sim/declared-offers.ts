@@ -9,9 +9,12 @@ import { ModelError } from './engine/port.ts';
 import { shown } from './scenario/issues.ts';
 import type { AnyEvent, Kind, Store } from './store.ts';
 
+/** Taken if it stays possible; `strong`: taken if it is possible again and again. */
+export type Owed = boolean | 'strong';
+
 interface DeclaredOffer {
   readonly event: AnyEvent;
-  readonly owed: boolean;
+  readonly owed: Owed;
   /** The id of the state that declares it. */
   readonly state: string;
   /** The same, for messages. */
@@ -20,7 +23,19 @@ interface DeclaredOffer {
 
 const KEY = 'offers';
 /** What else may stand in the meta of a state. */
-const KEYS: readonly string[] = [KEY, 'chances', 'schedules', 'switched', 'stuckIn', 'waits', 'idles', 'yields', 'computes', 'ns'];
+const KEYS: readonly string[] = [
+  KEY,
+  'chances',
+  'schedules',
+  'switched',
+  'stuckIn',
+  'queues',
+  'waits',
+  'idles',
+  'yields',
+  'computes',
+  'ns',
+];
 /** What paths write beside them. */
 const OF_PATHS: readonly string[] = ['step', 'letter', 'source', 'grade'];
 
@@ -72,8 +87,8 @@ function offersOf(declared: unknown, context: unknown, state: string, where: str
     const { owed = false, ...event } = offer;
     if (typeof event.type !== 'string' || event.type === '')
       throw new ModelError(`${where}[${at}].type is ${shown(event.type)}; expected the type of an event`);
-    if (typeof owed !== 'boolean')
-      throw new ModelError(`${where}[${at}]: the offer ${event.type} says owed: ${shown(owed)}; expected true or false`);
+    if (typeof owed !== 'boolean' && owed !== 'strong')
+      throw new ModelError(`${where}[${at}]: the offer ${event.type} says owed: ${shown(owed)}; expected true, "strong" or false`);
     return { event: event as unknown as AnyEvent, owed, state, where };
   });
 }

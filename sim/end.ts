@@ -98,5 +98,7 @@ export function owedAtEnd(
   });
 }
 
-/** Whether a run came to its end: no bound cut it, and it was not stopped. */
-export const isWhole = (ended: RunEnd['ended']): boolean => ended !== 'bound' && ended !== 'stopped';
+/** Ends of runs that say nothing about what follows. */
+const CUT: readonly RunEnd['ended'][] = ['bound', 'repeats', 'stopped'];
+/** Whether a run came to its end: no bound cut it, it does not only repeat, and was not stopped. */
+export const isWhole = (ended: RunEnd['ended']): boolean => !CUT.includes(ended);

@@ -13,6 +13,8 @@ import { type Broken, isHalted, owedAtEnd } from './end.ts';
 import { type Offers, OfferTable } from './offers.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property, type PropertyWatch } from './property.ts';
 import type { Sequencer, StepOutcome } from './sequencer.ts';
+import { queuedIn } from './store.ts';
+import { StrongDebts } from './strong-debts.ts';
 import { Visited } from './visited.ts';
 
 export interface Stuck extends Broken {
@@ -38,6 +40,7 @@ export class LivenessWatch {
   /** By slot and offer that is owed now: the step since which it is; when it was last taken. */
   readonly #possibleSince: Map<number, number>[] = [];
   readonly #taken: Map<number, number>[] = [];
+  readonly #strong: StrongDebts;
   /**
    * By state and slot: when an owed offer last came in place of a move of the processor there; when
    * it last moved there.
@@ -60,6 +63,7 @@ export class LivenessWatch {
     this.#sequencer = sequencer;
     this.#properties = properties;
     this.#offers = new OfferTable(sequencer.store);
+    this.#strong = new StrongDebts(sequencer.store.ids.length);
     this.#debts = properties.map((property) => new Debts(property, sequencer.store));
     this.#unmet = new Map(watchesOf(properties, sequencer.store).map((watch) => [watch.property.id, watch]));
     this.#owedSince = properties.map(() => []);
@@ -97,7 +101,8 @@ export class LivenessWatch {
     const { store, locals } = this.#sequencer;
     if (isHalted(store, slot, locals[slot]!)) this.#halted.add(slot);
     else this.#halted.delete(slot);
-    const { owed: possible } = this.#offersOf(slot, locals[slot]!);
+    const { owed: possible, strong } = this.#offersOf(slot, locals[slot]!);
+    this.#strong.follow(slot, strong, step);
     const since = this.#possibleSince[slot]!;
     for (const event of since.keys()) if (!possible.has(event)) since.delete(event);
     for (const event of possible) if (!since.has(event)) since.set(event, step);
@@ -143,6 +148,11 @@ export class LivenessWatch {
     const place = this.#visited.at(digest.a, digest.b);
     const from = this.#visited.stepAt(place);
     // A machine that has halted owes nothing.
+    for (const visit of this.#strong.visits(this.#place, { step, seq })) {
+      if (visit.step < this.#lastFree || visit.step <= this.#lastHalted || !this.#isFair(visit.step, visit.seq)) continue;
+      const stuck = this.#judge({ from: visit.step, length: step - visit.step });
+      if (stuck.length > 0) return stuck;
+    }
     if (from >= this.#lastFree && from > this.#lastHalted) {
       // A longer segment is no less fair: the oldest visit is kept until it is.
       if (!this.#isFair(from, this.#visited.seqAt(place))) return [];
@@ -154,16 +164,18 @@ export class LivenessWatch {
   }
 
   /**
-   * Whether each owed offer was taken, or was not possible at some time since then, each processor
-   * moved where it was interrupted, and each message in flight is younger.
+   * Whether each owed offer was taken, or was not possible at some time since then, each that is
+   * owed strongly was taken if it was possible at all, each processor moved where it was
+   * interrupted, and each message in flight is younger.
    */
   #isFair(from: number, seq: number): boolean {
     const isSince = <K>(steps: ReadonlyMap<K, number>, key: K): boolean => (steps.get(key) ?? NEVER) > from;
     const isTaken = this.#possibleSince.every((offers, slot) =>
       [...offers].every(([event, since]) => since > from || isSince(this.#taken[slot]!, event)),
     );
+    const isDone = () => this.#strong.isPaid(from, this.#sequencer.step, (slot, event) => isSince(this.#taken[slot]!, event));
     const isMoved = () => [...this.#interposed].every(([place, step]) => step <= from || isSince(this.#moved, place));
-    return isTaken && isMoved() && this.#sequencer.channels.ordered.every(({ seqs }) => seqs[0]! > seq);
+    return isTaken && isDone() && isMoved() && this.#sequencer.channels.ordered.every(({ seqs }) => seqs[0]! > seq);
   }
 
   #judge(lasso: Lasso): readonly Stuck[] {
@@ -185,8 +197,10 @@ export class LivenessWatch {
 
   #cpusSince(from: number): CpuInCycle[] {
     const since = (steps: readonly number[], slot: number) => (steps[slot] ?? NEVER) > from;
-    return this.#sequencer.store.ids.flatMap((id, slot) =>
-      since(this.#stepped, slot) ? [{ id, moves: since(this.#changed, slot), waits: since(this.#waited, slot) }] : [],
+    const { store, locals } = this.#sequencer;
+    const queued = (slot: number) => queuedIn(store.kindOfSlot[slot]!, locals[slot]!);
+    return store.ids.flatMap((id, slot) =>
+      since(this.#stepped, slot) ? [{ id, moves: since(this.#changed, slot), waits: since(this.#waited, slot), queued: queued(slot) }] : [],
     );
   }
 }

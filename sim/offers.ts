@@ -16,12 +16,17 @@ export interface Offers {
   otherAt(index: number): number;
   /** Those of both that are owed: a fair schedule takes one that stays enabled. */
   readonly owed: ReadonlySet<number>;
+  /** Those of them that it takes also if they are enabled again and again. */
+  readonly strong: ReadonlySet<number>;
   /** The share of the actor in a draw of who acts, by offers that are no moves. */
   readonly shares: number;
 }
 
-/** Offers that run the processor itself; the sequencer lists them before all others. */
-export const MOVES: readonly string[] = ['exec', 'pick'];
+/**
+ * Offers that run the processor itself, its store buffer included; the sequencer lists them before
+ * all others.
+ */
+export const MOVES: readonly string[] = ['exec', 'pick', 'stores.drain'];
 /** The share of what runs, in a draw of who acts: a processor, a queue, a choice of a program. */
 export const RUNS = 8;
 /** The share of what is done to it: preemptions, migrations, disturbances of one actor. */
@@ -35,12 +40,14 @@ class Listed implements Offers {
   readonly exec: readonly number[];
   readonly other: readonly number[];
   readonly owed: ReadonlySet<number>;
+  readonly strong: ReadonlySet<number>;
   readonly shares: number;
 
-  constructor(exec: readonly number[], other: readonly number[], owed: ReadonlySet<number>, shares: number) {
+  constructor({ exec, other, owed, strong, shares }: Pick<Offers, 'exec' | 'other' | 'owed' | 'strong' | 'shares'>) {
     this.exec = exec;
     this.other = other;
     this.owed = owed;
+    this.strong = strong;
     this.shares = shares;
   }
 
@@ -57,6 +64,7 @@ class Listed implements Offers {
 class Counted implements Offers {
   readonly exec: readonly number[];
   readonly owed: ReadonlySet<number>;
+  readonly strong: ReadonlySet<number>;
   readonly shares: number;
   readonly otherCount: number;
   readonly #store: Store;
@@ -64,9 +72,10 @@ class Counted implements Offers {
   readonly #count: () => readonly CountedOffers[];
 
   /** `count`: asked again each time, as what it takes to make them is as large as the host. */
-  constructor(store: Store, { exec, other, owed, shares }: Offers, count: () => readonly CountedOffers[]) {
+  constructor(store: Store, { exec, other, owed, strong, shares }: Offers, count: () => readonly CountedOffers[]) {
     this.exec = exec;
     this.owed = owed;
+    this.strong = strong;
     this.shares = Math.max(shares, ENVIRONMENT);
     this.otherCount = count().reduce((sum, offers) => sum + offers.count, other.length);
     this.#store = store;
@@ -90,7 +99,7 @@ class Counted implements Offers {
   }
 }
 
-export const NO_OFFERS: Offers = new Listed([], [], new Set(), 0);
+export const NO_OFFERS: Offers = new Listed({ exec: [], other: [], owed: new Set(), strong: new Set(), shares: 0 });
 
 /** Looks offers up by local state; each is computed once. */
 export class OfferTable {
@@ -119,29 +128,40 @@ export class OfferTable {
     // Two offers of one content are one alternative, which is owed if one of them is.
     const ids = (some: typeof offered) => [...new Set(some.map(({ event }) => this.#store.event(event)))];
     const shares = Math.max(0, ...others.map(({ event }) => sharesOf(kind, event)));
-    const listed = new Listed(ids(moves), ids(others), new Set(ids(offered.filter(({ owed }) => owed))), shares);
+    const owed = new Set(ids(offered.filter((offer) => offer.owed !== false)));
+    const strong = new Set(ids(offered.filter((offer) => offer.owed === 'strong')));
+    const listed = new Listed({ exec: ids(moves), other: ids(others), owed, strong, shares });
     if (!isCounted) return listed;
     const all = new Counted(this.#store, listed, counted);
-    return all.otherCount > LISTED_MAX ? all : new Listed(all.exec, all.other, all.owed, all.shares);
+    return all.otherCount > LISTED_MAX ? all : new Listed(all);
   }
 }
 
 /** What schedules, and what disturbs, is done to those who run. */
 const sharesOf = ({ schedules }: Kind, { type }: AnyEvent): number => (schedules || allowedOffers().includes(type) ? ENVIRONMENT : RUNS);
 
-/** What is owed by whom, of all local states that were met: `exec, pick and tick of pcpu`. */
+/**
+ * What is owed by whom, of all local states that were met: `exec, pick and tick of pcpu`, and apart
+ * from it `grant of lock (strongly)`.
+ */
 export function owedOffers(store: Store, table: OfferTable): string[] {
   return store.kinds.flatMap((kind) => {
-    const types = new Set<string>();
-    for (const local of kind.locals.values.keys())
-      for (const event of table.of(kind, local).owed) types.add(store.events.values[event]!.type);
-    const names = [...types]
-      .sort()
-      .join(', ')
-      .replace(/, ([^,]*)$/, ' and $1');
-    return types.size > 0 ? [`${names} of ${kind.name}`] : [];
+    const weak = new Set<string>();
+    const strong = new Set<string>();
+    for (const local of kind.locals.values.keys()) {
+      const offers = table.of(kind, local);
+      for (const event of offers.owed) (offers.strong.has(event) ? strong : weak).add(store.events.values[event]!.type);
+    }
+    const told = (types: ReadonlySet<string>, how: string) => (types.size > 0 ? [`${namesOf(types)} of ${kind.name}${how}`] : []);
+    return [...told(weak, ''), ...told(strong, ' (strongly)')];
   });
 }
+
+const namesOf = (types: ReadonlySet<string>): string =>
+  [...types]
+    .sort()
+    .join(', ')
+    .replace(/, ([^,]*)$/, ' and $1');
 
 /** The name of an alternative: the offer, who makes it, what it is about. */
 export function labelOf(actor: ActorId, event: { readonly type: string }): string {

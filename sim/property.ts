@@ -5,6 +5,7 @@
 import type { Grade } from '../actors/path/path.ts';
 import type { ActorId } from '../events/event.ts';
 import type { StuckKind } from '../events/journal.ts';
+import type { Monitor } from './monitors/monitor.ts';
 import type { Store } from './store.ts';
 import { type ActorView, WorldView } from './view.ts';
 
@@ -44,6 +45,8 @@ export interface Property {
    * gets nowhere.
    */
   readonly cycle?: (cpus: readonly CpuInCycle[]) => CycleEvidence | string | null;
+  /** What it remembers of the past: `kinds` has the kind of its monitors then. */
+  readonly monitor?: Monitor;
 }
 
 /** Evidence of a cycle that gets nowhere. @public */
@@ -66,9 +69,11 @@ export interface CpuInCycle {
   readonly moves: boolean;
   /** Some step of it only waits for others: it polls, relaxes, or was refused. */
   readonly waits: boolean;
+  /** Who waits to be run by it where the cycle begins. */
+  readonly queued?: readonly ActorId[];
 }
 
-type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle'>;
+type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle' | 'monitor'>;
 /** A property that holds in every state; `check` has evidence where it does not. @public */
 export const always = (id: string, rest: Rest): Property => ({ id, form: 'always', ...rest });
 /**
@@ -107,9 +112,11 @@ export const alwaysEach = <C>(id: string, rest: EachRest<C>): Property => ofEach
  * each time.
  * @public
  */
-export const leavesEach = <C>(id: string, { each, ...rest }: EachRest<C>): Property => {
-  const { each: owes, ...property } = ofEach(id, 'eventually', { each, ...rest });
-  return { ...property, owes: owes! };
+export const leavesEach = <C>(id: string, rest: EachRest<C>): Property => withEach(id, 'eventually', rest);
+/** A property of one actor at a time: `eventually`, of states that are left each time. */
+export const withEach = <C>(id: string, form: PropertyForm, rest: EachRest<C>): Property => {
+  const { each, ...property } = ofEach(id, form, rest);
+  return form === 'eventually' ? { ...property, owes: each! } : { ...property, each: each! };
 };
 /** No fair schedule repeats a cycle without end for which `cycle` has evidence. @public */
 export const endlessly = (

@@ -11,6 +11,7 @@ import { outcomesOf } from './host/outcomes.ts';
 import { LivenessWatch, type Stuck } from './liveness.ts';
 import { propertyOf } from './properties/index.ts';
 import { PropertyWatch } from './property.ts';
+import { Repeats } from './repeats.ts';
 import { LookAhead } from './rows/look-ahead.ts';
 import type { ResolvedScenario } from './scenario/types.ts';
 import { type BlockSink, Sequencer, type StepOutcome } from './sequencer.ts';
@@ -41,11 +42,13 @@ export class Run {
   readonly #visited = new Visited();
   /** The last step before after which the state was as it is now; -1 if none is known. */
   #backAt = -1;
+  readonly #repeats: Repeats;
   #end: RunEnd | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.sequencer = new Sequencer(options.engine, options.sink ?? null);
+    this.#repeats = new Repeats(options.chooser);
     this.#ahead = new LookAhead(options.engine, this.sequencer);
     const watch = (ids: readonly string[]) => ids.map((id) => new PropertyWatch(propertyOf(id), this.sequencer.store));
     const { properties } = options.scenario;
@@ -75,7 +78,7 @@ export class Run {
    * into a deadlock.
    */
   advance(): boolean {
-    if (this.#end || this.#isDead() || this.#mayLast() || this.#isCut()) return false;
+    if (this.#end || this.#isDead() || this.#mayLast() || this.#isCut() || this.#onlyRepeats()) return false;
     const index = this.#choose();
     return index !== null && this.#take(index);
   }
@@ -109,6 +112,16 @@ export class Run {
   #isCut(): boolean {
     if (this.sequencer.step < this.#options.scenario.bounds.steps) return false;
     if (!this.#hasEnded()) this.#finish('bound', null);
+    return true;
+  }
+
+  /** Ends a run in order that can do nothing more than it has done. */
+  #onlyRepeats(): boolean {
+    const { step, digest, channels } = this.sequencer;
+    const cycle = this.#repeats.look({ step, digest, channels });
+    if (cycle === null || this.#hasEnded()) return this.#end !== null;
+    this.#backAt = cycle.from;
+    this.#finish('repeats', null);
     return true;
   }
 

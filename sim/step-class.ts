@@ -88,7 +88,9 @@ export class StepClasses {
    * passed the step on to another actor.
    */
   #onlyWaits(slot: number, before: number, after: number, chosen: number, stepped: readonly number[]): boolean {
-    if (this.#store.kindOfSlot[slot]!.schedules) return slot === chosen;
+    const { schedules, monitors } = this.#store.kindOfSlot[slot]!;
+    if (monitors) return true;
+    if (schedules) return slot === chosen;
     return stepped.includes(slot) && this.#staysInLoop(slot, before, after);
   }
 

@@ -4,6 +4,7 @@
  * what the step read and wrote. The loop of `explore/kernel.ts` keeps a copy.
  */
 import { type ActorEngine, ModelError } from './engine/port.ts';
+import { Monitors } from './monitors/monitors.ts';
 import { askingOf, type Store } from './store.ts';
 
 export type AlternativeKind = 'deliver' | 'exec' | 'offer';
@@ -88,6 +89,7 @@ export class Stepper {
   readonly before: number[] = [];
   readonly #engine: ActorEngine;
   readonly #store: Store;
+  readonly #monitors: Monitors | null;
   readonly #stepped: number[] = [];
   /** Events to be given to actors; only the first `#queued` entries count. */
   #queued = 0;
@@ -98,6 +100,7 @@ export class Stepper {
   constructor(engine: ActorEngine) {
     this.#engine = engine;
     this.#store = engine.store;
+    this.#monitors = Monitors.of(engine.store, engine.topology);
   }
 
   /**
@@ -111,13 +114,13 @@ export class Stepper {
     clear(this.before);
     clear(this.#stepped);
     this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
-    const effect = this.#drain(world);
+    const effect = this.#drain(world, choice);
     if (!effect.changed && choice.kind === 'exec' && !effect.idles)
       throw new ModelError(`${world.label(choice)} changes nothing; a step that only waits must say idles`);
     return effect;
   }
 
-  #drain(world: StepWorld): StepEffect {
+  #drain(world: StepWorld, choice: Choice): StepEffect {
     const engine = this.#engine;
     const store = this.#store;
     const slots = this.#slots;
@@ -127,6 +130,7 @@ export class Stepper {
     let idles = false;
     let yields = false;
     let computes = false;
+    let monitors = this.#monitors;
     for (let at = 0; at < this.#queued; at++) {
       if (at > BUS_MAX) throw new ModelError(`the actors still answer each other after ${BUS_MAX} bus messages in ${world.stepName()}`);
       const slot = slots[at]!;
@@ -142,9 +146,20 @@ export class Stepper {
       if (reaction.next !== local) this.#change(world, slot, local, reaction.next, at);
       const { sent } = reaction;
       for (let i = 0; i < sent.length; i += 2) this.#emit(world, slot, sent[i]!, sent[i + 1]!, cause);
+      if (monitors === null || at + 1 < this.#queued) continue;
+      this.#tell(world, monitors, choice);
+      monitors = null;
     }
     const changed = this.#look(world) || world.isFlightChanged();
     return { changed, ns, deliveries: this.#queued, idles, yields, computes, stepped: this.#stepped };
+  }
+
+  /** What the step has done is over: monitors look at it, and are told what they remember. */
+  #tell(world: StepWorld, monitors: Monitors, choice: Choice): void {
+    const { touched, before } = this;
+    const cause = this.#causes[0]!;
+    const local = (slot: number): number => world.local(slot);
+    monitors.look({ touched, before, local }, choice, (slot, event) => this.#push(slot, event, world.deliver(slot, event, cause)));
   }
 
   /**

@@ -5,6 +5,7 @@ import { MICRO_STEP_EVENTS } from '../events/index.ts';
 import { didYouMean } from '../events/nearest.ts';
 import { canonical } from './canonical.ts';
 import { Fragments } from './fragments.ts';
+import type { Following } from './monitors/monitor.ts';
 import { LocalTable, Table } from './tables.ts';
 
 export interface AnyEvent {
@@ -33,6 +34,8 @@ export interface Kind {
   readonly origin: string | null;
   /** Its root says `schedules`: what it does decides who runs, and is no program's own step. */
   readonly schedules: boolean;
+  /** Its actors are monitors: what they do is no step of the model. */
+  readonly monitors: boolean;
   /** Its root says `switched`: what of an actor is the scheduler's; null where nothing is. */
   readonly switched: Switched | null;
   /**
@@ -40,6 +43,8 @@ export interface Kind {
    * if it does not hang.
    */
   readonly stuckIn: ((context: never) => string | null) | null;
+  /** Its root says `queues`: which threads wait there to be run; null where none can. */
+  readonly queues: ((context: never) => readonly ActorId[]) | null;
   readonly locals: LocalTable;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
   readonly asking: number[];
@@ -48,6 +53,11 @@ export interface Kind {
 /** Where an actor in this local state hangs, if its state takes it for one at rest. */
 export const hangIn = ({ stuckIn, locals }: Kind, local: number): string | null =>
   stuckIn?.(locals.values[local]!.context as never) ?? null;
+
+/** Who waits to be run by an actor in this local state. */
+export const queuedIn = ({ queues, locals }: Kind, local: number): readonly ActorId[] =>
+  queues?.(locals.values[local]!.context as never) ?? NO_IDS;
+const NO_IDS: readonly ActorId[] = [];
 
 /** Whether an actor in this local state may stay there. */
 export const isAtRest = (kind: Kind, local: number): boolean => kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null;
@@ -89,6 +99,8 @@ export interface Topology {
    * order among them; one by one, or in bundles.
    */
   readonly interchangeable?: readonly (readonly (ActorId | Bundle)[])[];
+  /** Which of the actors are monitors of properties, by id. The simulator adds them. */
+  readonly monitors?: Readonly<Record<ActorId, Following>>;
 }
 
 /** The micro-step of the context switch's notifiers: not the thread's own. */
@@ -136,13 +148,16 @@ export class Store {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
       const meta = machine.root.meta as
-        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn'] }
+        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn']; readonly queues?: Kind['queues'] }
         | undefined;
       const schedules = meta?.schedules === true;
       const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
       const origin = topology.origins?.[name] ?? null;
-      return { name, index, machine, origin, schedules, switched, stuckIn, locals: new LocalTable(this.#fragments), asking: [] };
+      const monitors = topology.actors.some(({ id, kind }) => kind === name && topology.monitors?.[id] !== undefined);
+      const queues = meta?.queues ?? null;
+      const locals = new LocalTable(this.#fragments);
+      return { name, index, machine, origin, schedules, monitors, switched, stuckIn, queues, locals, asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);

@@ -1,7 +1,7 @@
 /** Readers over a world: what properties and outcomes see of the actors. */
+import type { AnyMachineSnapshot } from 'xstate';
 import type { ActorId } from '../events/event.ts';
 import type { U64 } from '../events/u64.ts';
-import type { Store } from './store.ts';
 
 /** An actor as properties and outcomes see it. @public */
 export interface ActorView<C> {
@@ -11,12 +11,18 @@ export interface ActorView<C> {
   readonly context: C;
 }
 
+/** What a view reads of the tables of a run. */
+interface Tables {
+  readonly kindOfSlot: readonly { readonly name: string; readonly locals: { readonly values: readonly AnyMachineSnapshot[] } }[];
+  readonly ids: readonly ActorId[];
+}
+
 /** The actors in one state of the world. @public */
 export class WorldView {
-  readonly #store: Store;
+  readonly #store: Tables;
   readonly #locals: readonly number[];
 
-  constructor(store: Store, locals: readonly number[]) {
+  constructor(store: Tables, locals: readonly number[]) {
     this.#store = store;
     this.#locals = locals;
   }

@@ -36,6 +36,7 @@ const ARRIVALS = {
   'cpu.offline?': { actions: 'refuseOffline' },
   'cpu.stopped?': { actions: 'answerRunning' },
   interrupt: { guard: 'canInterrupt', actions: 'raiseDevice' },
+  'irq.raise': { actions: 'raiseWalked' },
 } as const;
 
 /**
@@ -52,6 +53,7 @@ export const interruptsOf = (completions: readonly Completion[]) => ({
     entryOf('reschedule', HOST_INTERRUPTS.reschedule),
     entryOf('call_function', HOST_INTERRUPTS.call_function),
     ...completions.map((one) => entryOf(one.name, one.handler)),
+    { guard: 'isWalked', target: '#pcpu.irq.handler', actions: 'enterHandler' } as const,
     entryOf('timer', HOST_INTERRUPTS.timer),
     entryOf('device', HOST_INTERRUPTS.device),
   ],

@@ -7,9 +7,11 @@ import type { ThreadEvent } from '../../events/index.ts';
 import type { HostOptions, VmSettings } from '../../events/options.ts';
 import type { Signal } from '../../events/process.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
+import type { TaskState } from '../../events/sched.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, type Path, pathsOf, type Source, type Walker } from '../path/path.ts';
 import type { ProgramLocals } from './program-counter.ts';
+import type { ordered } from './store-buffer.ts';
 
 /** A path that host threads walk. @public */
 export type HostPath = Path<HostThread, HostLocals, ThreadEvent>;
@@ -46,7 +48,11 @@ export interface HostEnv {
   readonly patches: PathPatches;
   /** Settings of VMs that mechanisms bring, by the name of the VM. */
   readonly settings: Readonly<Record<string, Readonly<Partial<VmSettings>>>>;
+  /** The CPUs of the host. */
+  readonly cpus: readonly ActorId[];
   readonly programs: readonly Program<HostOp>[];
+  /** Under `memory: tso`: what the store buffer of a CPU makes of the messages of a step. */
+  readonly order?: typeof ordered;
   /** Whether a halted vCPU is polled for before its thread sleeps. */
   readonly haltPolling: boolean;
   /** Whether threads have registered an rseq area, so that a switch leaves them work to do. */
@@ -98,6 +104,10 @@ export interface HostThread extends Walker<HostLocals> {
   readonly notifyResume?: true | undefined;
   /** A signal that it takes back from the kernel by itself, such as that of a timer. */
   readonly sigpending?: true | undefined;
+  /** task->__state, of threads that wait as task-state.ts has it; absent: TASK_RUNNING. */
+  readonly state?: TaskState | undefined;
+  /** Not on_rq: schedule() has taken it off, and nothing has woken it. */
+  readonly offRq?: true | undefined;
 }
 
 /** fatal_signal_pending(). @public */
@@ -111,6 +121,12 @@ export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) |
 
 /** Constructors of host paths. @public */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
+
+/** What the code of a host is expanded with: changes of its paths, and the store buffers of its CPUs. */
+export const expandedWith = ({ patches = {}, order }: Partial<Pick<HostEnv, 'patches' | 'order'>>) => ({
+  patches,
+  ...(order && { order }),
+});
 
 /** A patch of a path that host threads walk, with its types. @public */
 export const hostPatch = (change: (path: HostPath, env: HostEnv) => HostPath): PathPatch => change as unknown as PathPatch;

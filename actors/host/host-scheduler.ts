@@ -88,6 +88,10 @@ function lastNotAbove(ascending: readonly number[], value: number): number {
   return low;
 }
 
+/** The thread that a message wakes. */
+const wokenBy = (event: Stamped<SchedulerEvent>): ActorId | null =>
+  event.type === 'sched.wake' ? event.thread : event.type === 'ttwu.queue' ? sender(event) : null;
+
 /** What it takes to migrate. */
 const CHANCES: readonly Chance<SchedulerContext>[] = [
   {
@@ -108,7 +112,7 @@ export const hostSchedulerMachine = setup({
       event.type === 'migrate' &&
       c.bound?.[event.thread] === undefined &&
       c.cpus.some((cpu) => cpu !== event.to && c.rq[cpu]!.includes(event.thread)),
-    isAsleep: ({ context: c, event }) => event.type === 'sched.wake' && c.asleep[event.thread] !== undefined,
+    isAsleep: ({ context: c, event }) => c.asleep[wokenBy(event) ?? ''] !== undefined,
     isWokenEarly: ({ context: c, event }) => event.type === 'rq.sleep' && c.wokenEarly.includes(event.thread),
   },
   actions: {
@@ -131,9 +135,10 @@ export const hostSchedulerMachine = setup({
     }),
     sleep: assign(({ context: c, event }) => (event.type === 'rq.sleep' ? { asleep: { ...c.asleep, [event.thread]: sender(event) } } : {})),
     wake: enqueueActions(({ context: c, event, enqueue }) => {
-      if (event.type !== 'sched.wake') return;
-      const { [event.thread]: cpu, ...asleep } = c.asleep;
-      const queue = sorted(c.rq[cpu!]!, event.thread);
+      const thread = wokenBy(event);
+      if (thread === null) return;
+      const { [thread]: cpu, ...asleep } = c.asleep;
+      const queue = sorted(c.rq[cpu!]!, thread);
       enqueue.assign({ asleep, rq: { ...c.rq, [cpu!]: queue } });
       enqueue.emit(waiting(cpu!, queue));
     }),
@@ -141,9 +146,10 @@ export const hostSchedulerMachine = setup({
       bound: ({ context: c, event }) => (event.type === 'sched.setaffinity' ? { ...c.bound, [sender(event)]: event.cpu } : c.bound),
     }),
     stop: assign({ stopped: ({ context: c, event }) => sorted(c.stopped, sender(event)) }),
-    wakeEarly: assign(({ context: c, event }) =>
-      event.type === 'sched.wake' ? { wokenEarly: sorted(without(c.wokenEarly, event.thread), event.thread) } : {},
-    ),
+    wakeEarly: assign(({ context: c, event }) => {
+      const thread = wokenBy(event);
+      return thread === null ? {} : { wokenEarly: sorted(without(c.wokenEarly, thread), thread) };
+    }),
     move: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'migrate') return;
       const from = c.cpus.find((cpu) => c.rq[cpu]!.includes(event.thread))!;
@@ -177,6 +183,7 @@ export const hostSchedulerMachine = setup({
         'rq.put': { actions: 'put' },
         'rq.sleep': [{ guard: 'isWokenEarly', actions: 'put' }, { actions: 'sleep' }],
         'sched.wake': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
+        'ttwu.queue': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
         'rq.stopped': { actions: 'stop' },
         'sched.setaffinity': { actions: 'bind' },
         migrate: { guard: 'isQueuedElsewhere', actions: 'move' },

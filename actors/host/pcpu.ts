@@ -26,10 +26,14 @@ export interface PcpuInput {
   readonly spuriousExits: boolean;
   /** Threads queued here at the start. */
   readonly waiting: readonly ActorId[];
+  /** Under `memory: tso`. */
+  readonly storeBuffer?: ActorId;
   /** The actor of its core, where cores have state that the context switch touches. */
   readonly core?: ActorId;
   /** Flags of the idle task's thread_info; absent if none. */
   readonly idleTif?: readonly string[];
+  /** Who walks the handlers of interrupts on this CPU, by interrupt; absent if none does. */
+  readonly handlers?: Readonly<Record<string, ActorId>>;
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -44,6 +48,8 @@ export interface PcpuContext extends PcpuInput {
   readonly calls?: readonly ActorId[] | undefined;
   /** What the calls do, first come first; absent if nothing. */
   readonly functions?: readonly CalledFunction[] | undefined;
+  /** The interrupt whose handler runs; absent if none does. */
+  readonly serving?: string | undefined;
   readonly panicReason: string | null;
 }
 
@@ -57,6 +63,9 @@ export const mayPreempt = ({ letter, preemption }: Pick<PcpuContext, 'letter' | 
 };
 /** Under `ticks: direct` a preemption is an offer, unless one is under way. */
 const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
+/** The first interrupt that waits for a handler which an actor walks. */
+const walked = ({ irr, handlers = {} }: PcpuContext): string | undefined => irr.find((irq) => handlers[irq] !== undefined);
+const handlerIn = ({ handlers = {}, serving }: PcpuContext): ActorId => handlers[serving!]!;
 /** The timer is owed: it is possible only where another thread waits. */
 const TIMER = ['preempt', 'tick'].map((type) => ({ type, owed: true }));
 /** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
@@ -68,6 +77,7 @@ const machine = setup({
   guards: {
     isGuestInterrupted: ({ context: c }) => c.irr.length > 0 && c.letter === 'G',
     isPending,
+    isWalked: ({ context: c }) => isPending({ context: c }, walked(c) ?? ''),
     mustSwitch: ({ context: c }) => c.needResched && c.waiting.length > 0 && mayPreempt(c),
     canPreempt: ({ context: c }) => isPreemptible(c) && mayPreempt(c),
     canPreemptGuest: ({ context: c }) => isPreemptible(c) && c.letter === 'G',
@@ -87,6 +97,14 @@ const machine = setup({
   },
   actions: {
     stepCurrent: emit(({ context: c }) => outgoing(c.current!, { type: 'step' })),
+    enterHandler: enqueueActions(({ context: c, enqueue }) => {
+      const irq = walked(c)!;
+      enqueue.assign({ serving: irq, irr: acknowledged(c.irr, irq) });
+      enqueue.emit(outgoing(c.handlers![irq]!, { type: 'irq.enter' }));
+    }),
+    stepHandler: emit(({ context: c }) => outgoing(handlerIn(c), { type: 'step' })),
+    leaveHandler: assign({ serving: undefined }),
+    raiseWalked: assign({ irr: ({ context: c, event }) => (event.type === 'irq.raise' ? raised(c.irr, event.irq) : c.irr) }),
     stepNotifiers: emit(({ context: c }) => outgoing(c.current!, { type: 'notify.step' })),
     interruptGuest: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: false })),
     exitForNothing: emit(({ context: c }) => outgoing(c.current!, { type: 'cpu.interrupt', spurious: true })),
@@ -127,6 +145,10 @@ const machine = setup({
       const next = event.type === 'pick' ? event.thread : c.waiting[0]!;
       enqueue.assign({ next });
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
+    }),
+    /** Interrupts, and the barriers of __schedule(), wait until its stores have reached memory. */
+    drainStores: enqueueActions(({ context: c, enqueue }) => {
+      if (c.storeBuffer !== undefined) enqueue.emit(outgoing(c.storeBuffer, { type: 'stores.fence' }));
     }),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
@@ -174,6 +196,8 @@ const CHANCES: readonly Chance<PcpuContext>[] = [
 /** __schedule(), from the choice of the next task to its first notifier. */
 const schedule = machine.createStateConfig({
   initial: 'pick_next',
+  // rq_lock(), smp_mb__after_spinlock().
+  entry: 'drainStores',
   states: {
     pick_next: {
       meta: {
@@ -205,7 +229,8 @@ const schedule = machine.createStateConfig({
     switch_to: {
       meta: { offers: execOnly, ns: 500 },
       on: {
-        exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: 'swapOut' }],
+        // The notifiers' stores too: on_cpu is cleared by smp_store_release(), behind them.
+        exec: [{ guard: 'isIdle', target: 'sched_in', actions: ['swapIn', 'setCurrent'] }, { actions: ['drainStores', 'swapOut'] }],
         'sched.swappedOut': [
           {
             guard: ({ context: c }) => c.next === null && c.previous === 'dead',
@@ -239,7 +264,7 @@ export function pcpuMachine(completions: readonly Completion[]) {
       panicReason: null,
     }),
     initial: 'idle',
-    meta: { chances: CHANCES, schedules: true },
+    meta: { chances: CHANCES, schedules: true, queues: ({ waiting }: PcpuContext) => waiting },
     on: arrivals,
     states: {
       idle: {
@@ -278,7 +303,22 @@ export function pcpuMachine(completions: readonly Completion[]) {
       },
       irq: {
         initial: 'sysvec_reschedule_ipi',
-        states: handlers,
+        // An interrupt drains the store buffer. Its handler is one step, and IRET serialises.
+        entry: 'drainStores',
+        states: {
+          ...handlers,
+          /** Its steps are those of the actor that walks it; interrupts wait until it returns. */
+          handler: {
+            meta: { offers: execOnly },
+            on: {
+              exec: { actions: 'stepHandler' },
+              'irq.done': [
+                { guard: 'isIdle', target: '#pcpu.idle', actions: 'leaveHandler' },
+                { target: '#pcpu.task', actions: 'leaveHandler' },
+              ],
+            },
+          },
+        },
       },
       __schedule: schedule,
       /** panic(): this CPU ends here; the others are stopped by NMI. */

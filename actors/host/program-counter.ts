@@ -12,6 +12,11 @@ export interface ProgramLocals {
   readonly option?: number | undefined;
 }
 
+/** Names of operations that a path carries out. */
+export type OpNames = Pick<ReadonlySet<string>, 'has'>;
+/** Every operation, whether a program holds it or not. */
+export const EVERY: OpNames = { has: () => true };
+
 /**
  * Steps around a program. They run with the number of an operation that has not begun, so they are
  * no part of it.

@@ -9,10 +9,9 @@ import { emit, enqueueActions } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { expand, type Region } from '../path/expand.ts';
-import type { PathPatches } from '../path/patch.ts';
 import type { Flow, Path } from '../path/path.ts';
-import type { HostLocals, HostThread, Notifiers } from './host-env.ts';
-import { toCpu } from './host-env.ts';
+import type { HostEnv, HostLocals, HostThread, Notifiers } from './host-env.ts';
+import { expandedWith, toCpu } from './host-env.ts';
 
 /**
  * What the context switch reads and writes of a task, and nothing else of it: fields of its
@@ -39,7 +38,7 @@ const SCHED_IN: Flow = { ...SCHED_OUT, irqs: true };
 export function notifyRegion(
   machine: string,
   paths: Notifiers | null,
-  { patches = {}, rseq = false }: { readonly patches?: PathPatches; readonly rseq?: boolean } = {},
+  { rseq = false, ...code }: Partial<Pick<HostEnv, 'rseq' | 'patches' | 'order'>> = {},
 ): Region<HostThread, ThreadEvent> {
   const notifiers = (path: Path<HostThread, HostLocals, ThreadEvent>, from: Flow) =>
     expand<HostThread, HostLocals, ThreadEvent>(path, {
@@ -47,7 +46,7 @@ export function notifyRegion(
       frame: 'notify',
       stepEvent: 'notify.step',
       from,
-      patches,
+      ...expandedWith(code),
       home: { target: 'none', send: (t) => toCpu(t, { type: 'sched.done' }) },
     });
   const out = paths && notifiers(paths.out, SCHED_OUT);

@@ -5,8 +5,9 @@
 import { outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { otherwise, type Path } from '../path/path.ts';
+import { saying } from '../path/saying.ts';
 import { fatalSignalPending, type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf, toCpu } from './host-env.ts';
-import { nextPc, optionsOf } from './program-counter.ts';
+import { nextPc, type OpNames, optionsOf } from './program-counter.ts';
 
 const { path, step, loop, when, leaveLoop } = host;
 
@@ -55,10 +56,12 @@ const doExit: readonly HostItem[] = [
   host.stop('dead'),
 ];
 
+const usedIn = ({ programs }: HostEnv): OpNames => new Set(programs.flatMap(({ ops }) => ops.map(({ op }) => op as string)));
+
 /** What every host thread walks, from its first instruction to its end. */
-export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEvent> {
-  const used = new Set(env.programs.flatMap((program) => program.ops.map((op) => op.op as string)));
+export function threadPath(env: HostEnv, used = usedIn(env)): Path<HostThread, HostLocals, ThreadEvent> {
   const cases = operations(env).filter(([name]) => used.has(name));
+  const isAt = (name: string) => saying(`the operation is ${name}`, (t: HostThread) => opOf(env, t).op === name);
   return path(
     'main',
     { source: 'the scenario', grade: 'decision' },
@@ -66,9 +69,9 @@ export function threadPath(env: HostEnv): Path<HostThread, HostLocals, ThreadEve
       step('start', { ns: 20 }),
       loop(
         when(
-          ...cases.map(([name, item]) => [(t: HostThread) => opOf(env, t).op === name, [item]] as const),
-          ...(used.has('choose') ? [[(t: HostThread) => opOf(env, t).op === 'choose', [chooseStep(env)]] as const] : []),
-          [(t) => opOf(env, t).op === 'next', [nextTurn(env)]],
+          ...cases.map(([name, item]) => [isAt(name), [item]] as const),
+          ...(used.has('choose') ? [[isAt('choose'), [chooseStep(env)]] as const] : []),
+          [isAt('next'), [nextTurn(env)]],
           [otherwise, [leaveLoop]],
         ),
         // exit_to_user_mode_loop(): the thread sees that it, or another one of its process, was

@@ -2,14 +2,15 @@
  * Shared memory: fields that threads and guests load, store and change by locked instructions.
  *
  * A step is one access to one field, as READ_ONCE() and WRITE_ONCE() are; what the kernel reads in
- * two accesses is two steps here. Memory is sequentially consistent.
+ * two accesses is two steps here. When a store is seen by others is for the host's `memory` to say.
  *
  * @see kernel include/asm-generic/rwonce.h; Documentation/atomic_t.txt,
  * Documentation/atomic_bitops.txt
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { CellAnswer, CellEvent, CellValue } from '../../events/kit.ts';
+import { accessor, type Relayed } from '../../events/memory-order.ts';
 import type { Step, StepSpec } from '../path/path.ts';
 import { type Given, given, type Local } from './local.ts';
 import { type MemoryObject, usesOf } from './object.ts';
@@ -41,6 +42,24 @@ export interface Cell<F extends CellFields> extends Primitive {
   load<K extends keyof F & string, T extends object, L extends object>(field: K, into: Local<F[K]>, where?: Where<T, L>): CellStep<T, L>;
   /** WRITE_ONCE(). */
   store<K extends keyof F & string, T extends object, L extends object>(
+    field: K,
+    value: Given<F[K], T, L>,
+    where?: Where<T, L>,
+  ): CellStep<T, L>;
+  /** smp_load_acquire(): on x86 a load as any other. */
+  loadAcquire<K extends keyof F & string, T extends object, L extends object>(
+    field: K,
+    into: Local<F[K]>,
+    where?: Where<T, L>,
+  ): CellStep<T, L>;
+  /** smp_store_release(): on x86 a store as any other. */
+  storeRelease<K extends keyof F & string, T extends object, L extends object>(
+    field: K,
+    value: Given<F[K], T, L>,
+    where?: Where<T, L>,
+  ): CellStep<T, L>;
+  /** smp_store_mb(): seen by all before anything else is done; on x86 an xchg(). */
+  storeMb<K extends keyof F & string, T extends object, L extends object>(
     field: K,
     value: Given<F[K], T, L>,
     where?: Where<T, L>,
@@ -88,6 +107,15 @@ export interface Instances {
   readonly in?: MemoryObject;
 }
 
+/** How many there are of a cell, and in which order its stores are seen. @public */
+export interface CellRest extends Instances {
+  /**
+   * `sc`: each store is a locked instruction, as that of an atomic of C11 is. Without it the cell
+   * goes by the `memory` of the host.
+   */
+  readonly memory?: 'sc';
+}
+
 /**
  * What fields can hold that begin so: another value of the same type, and anything after null.
  * @public
@@ -117,14 +145,14 @@ function changed(fields: CellFields, event: Exclude<CellEvent, { readonly type: 
 
 /** The memory behind a cell. */
 export const cellMachine = setup({
-  types: { context: {} as CellFields, events: {} as Stamped<CellEvent>, emitted: {} as Outgoing, input: {} as CellFields },
+  types: { context: {} as CellFields, events: {} as Relayed<CellEvent>, emitted: {} as Outgoing, input: {} as CellFields },
   actions: {
-    answer: emit(({ context, event }) => outgoing(sender(event), { type: 'cell.value', value: fieldOf(context, event.field) })),
+    answer: emit(({ context, event }) => outgoing(accessor(event), { type: 'cell.value', value: fieldOf(context, event.field) })),
     write: assign(({ context, event }) => (event.type === 'cell.load' ? {} : { [event.field]: changed(context, event) })),
     answerSum: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'cell.add') return;
       const value = changed(context, event);
-      enqueue.emit(outgoing(sender(event), { type: 'cell.value', value }));
+      enqueue.emit(outgoing(accessor(event), { type: 'cell.value', value }));
       enqueue.assign({ [event.field]: value });
     }),
   },
@@ -152,7 +180,7 @@ export const cellMachine = setup({
  * @throws Error if a field begins with something that is no value
  * @public
  */
-export function cell<F extends CellFields>(name: string, fields: F, { per = 'host', in: within }: Instances = {}): Cell<Fields<F>> {
+export function cell<F extends CellFields>(name: string, fields: F, { per = 'host', in: within, memory }: CellRest = {}): Cell<Fields<F>> {
   for (const [field, value] of Object.entries(fields))
     if (value !== null && !['string', 'number', 'boolean'].includes(typeof value))
       throw new Error(`${name}.${field} begins as ${JSON.stringify(value)}; expected text, a number, true, false or null`);
@@ -161,9 +189,9 @@ export function cell<F extends CellFields>(name: string, fields: F, { per = 'hos
     return field;
   };
   const access = <T, L>(
-    verb: string,
+    [verb, type]: readonly [verb: string, type: CellEvent['type']],
     field: string,
-    event: (walker: T, locals: L) => CellEvent,
+    rest: (walker: T, locals: L) => object,
     into: { readonly name: string } | undefined,
     { at, as = `${verb}_${known(field)}`, step = {} }: Where<T, L> = {},
   ): CellStep<T, L> => {
@@ -173,32 +201,31 @@ export function cell<F extends CellFields>(name: string, fields: F, { per = 'hos
       kind: 'step',
       name: as,
       ...step,
-      send: (walker, locals) => [...uses(walker, locals), outgoing(target(walker, locals), event(walker, locals))],
+      send: (walker, locals) => [...uses(walker, locals), outgoing(target(walker, locals), { type, field, ...rest(walker, locals) })],
       ...(into && { leaves: [into.name] }),
-      ...(verb !== 'store' && {
+      ...(type !== 'cell.store' && {
         answers: { 'cell.value': (e: CellAnswer) => (into ? { [into.name]: e.value } : {}) as Partial<L> },
       }),
     };
   };
+  const nothing = () => ({});
+  const of =
+    <V, T, L>(value: Given<V, T, L>) =>
+    (w: T, l: L) => ({ value: given(value, w, l) });
+  const plain = memory === 'sc' ? 'cell.xchg' : 'cell.store';
   return {
     kind: name,
     parts: [{ kind: name, per, machine: () => cellMachine, input: () => fields }],
-    load: (field, into, where) => access('load', field, () => ({ type: 'cell.load', field }), into, where),
-    store: (field, value, where) =>
-      access('store', field, (w, l) => ({ type: 'cell.store', field, value: given(value, w, l) }), undefined, where),
-    xchg: (field, value, into, where) =>
-      access('xchg', field, (w, l) => ({ type: 'cell.xchg', field, value: given(value, w, l) }), into, where),
+    load: (field, into, where) => access(['load', 'cell.load'], field, nothing, into, where),
+    loadAcquire: (field, into, where) => access(['load_acquire', 'cell.load'], field, nothing, into, where),
+    store: (field, value, where) => access(['store', plain], field, of(value), undefined, where),
+    storeRelease: (field, value, where) => access(['store_release', plain], field, of(value), undefined, where),
+    storeMb: (field, value, where) => access(['store_mb', 'cell.xchg'], field, of(value), undefined, where),
+    xchg: (field, value, into, where) => access(['xchg', 'cell.xchg'], field, of(value), into, where),
     cmpxchg: (field, expected, value, into, where) =>
-      access(
-        'cmpxchg',
-        field,
-        (w, l) => ({ type: 'cell.cmpxchg', field, expected: given(expected, w, l), value: given(value, w, l) }),
-        into,
-        where,
-      ),
-    testAndSet: (field, into, where) => access('test_and_set', field, () => ({ type: 'cell.xchg', field, value: true }), into, where),
-    clearBit: (field, into, where) => access('clear', field, () => ({ type: 'cell.xchg', field, value: false }), into, where),
-    addReturn: (field, value, into, where) =>
-      access('add', field, (w, l) => ({ type: 'cell.add', field, value: given(value, w, l) }), into, where),
+      access(['cmpxchg', 'cell.cmpxchg'], field, (w, l) => ({ expected: given(expected, w, l), value: given(value, w, l) }), into, where),
+    testAndSet: (field, into, where) => access(['test_and_set', 'cell.xchg'], field, of<CellValue, unknown, unknown>(true), into, where),
+    clearBit: (field, into, where) => access(['clear', 'cell.xchg'], field, of<CellValue, unknown, unknown>(false), into, where),
+    addReturn: (field, value, into, where) => access(['add', 'cell.add'], field, of(value), into, where),
   };
 }

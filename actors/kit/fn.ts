@@ -132,3 +132,25 @@ export const atStart = <T, L, E extends AnyEvent>(path: Path<T, L, E>, ...items:
 /** Items behind all others. @public */
 export const atEnd = <T, L, E extends AnyEvent>(path: Path<T, L, E>, ...items: readonly Item<T, L, E>[]): Path<T, L, E> =>
   changed(path, items, (added) => ({ ...path, items: [...path.items, ...added] }));
+
+/** The items with others in the place of one, wherever it stands. */
+const replaced = <T, L, E extends AnyEvent>(
+  items: readonly Item<T, L, E>[],
+  one: Item<T, L, E>,
+  others: readonly Item<T, L, E>[],
+): readonly Item<T, L, E>[] =>
+  items.flatMap((item): readonly Item<T, L, E>[] => {
+    if (item === one) return others;
+    if (item.kind === 'loop') return [{ ...item, body: replaced(item.body, one, others) }];
+    if (item.kind === 'when') return [{ ...item, cases: item.cases.map(([test, body]) => [test, replaced(body, one, others)] as const) }];
+    return [item];
+  });
+
+/** Items around all of it: `inner` stands for what it was. @public */
+export function around<T, L, E extends AnyEvent>(
+  path: Path<T, L, E>,
+  items: (inner: Item<T, L, E>) => readonly Item<T, L, E>[],
+): Path<T, L, E> {
+  const inner: Item<T, L, E> = { kind: 'note', local: () => ({}) };
+  return changed(path, items(inner), (added) => ({ ...path, items: replaced(added, inner, path.items) }));
+}

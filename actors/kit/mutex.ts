@@ -82,9 +82,8 @@ export interface Mutex extends Primitive {
   unlock(where?: LockWhere): HostItem;
 }
 
-/** A mutex of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function mutex(name: string, { per = 'host' }: { readonly per?: Per } = {}): Mutex {
-  const id = ({ at }: LockWhere): MutexId => instanceAt(name, per, at);
+/** The steps of a mutex, by which actor it is. */
+export function mutexSteps(id: (where: LockWhere) => MutexId): Omit<Mutex, 'kind' | 'parts'> {
   const endable =
     (as: string, ends: (t: HostThread) => boolean, interruptible: boolean) =>
     (into: Local<boolean>, where: LockWhere = {}): HostItem => {
@@ -97,8 +96,6 @@ export function mutex(name: string, { per = 'host' }: { readonly per?: Per } = {
       return call({ ...made, items, locals: ['granted', 'interruptible'], leaves: [into.name] });
     };
   return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => mutexMachine, sets: ['waiters'] }],
     lock: (where = {}) => call(lockMutexPath(id(where), where.as)),
     lockKillable: endable('mutex_lock_killable', fatalSignalPending, false),
     lockInterruptible: endable('mutex_lock_interruptible', (t) => fatalSignalPending(t) || t.sigpending === true, true),
@@ -112,3 +109,10 @@ export function mutex(name: string, { per = 'host' }: { readonly per?: Per } = {
     unlock: (where = {}) => unlockMutexStep(id(where), where.as, MUTEX),
   };
 }
+
+/** A mutex of this name: one for the host, or one for each VM, vCPU or CPU. @public */
+export const mutex = (name: string, { per = 'host' }: { readonly per?: Per } = {}): Mutex => ({
+  kind: name,
+  parts: [{ kind: name, per, machine: () => mutexMachine, sets: ['waiters'] }],
+  ...mutexSteps(({ at }) => instanceAt(name, per, at)),
+});

@@ -10,8 +10,10 @@
  * queued_spin_lock_slowpath(); Documentation/locking/locktypes.rst
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
+import type { ThreadEvent } from '../../events/index.ts';
 import type { SpinEvent } from '../../events/kit.ts';
+import { accessor, type Relayed } from '../../events/memory-order.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { otherwise, type StepSpec } from '../path/path.ts';
 import type { LockWhere } from './mutex.ts';
@@ -25,14 +27,14 @@ export interface SpinlockContext {
 }
 
 const spinlockMachine = setup({
-  types: { context: {} as SpinlockContext, events: {} as Stamped<SpinEvent>, emitted: {} as Outgoing },
+  types: { context: {} as SpinlockContext, events: {} as Relayed<SpinEvent>, emitted: {} as Outgoing },
   guards: { isFree: ({ context: c }) => c.owner === null },
   actions: {
-    take: assign({ owner: ({ event }) => sender(event) }),
-    answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'spin.locked', acquired: true })),
-    answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'spin.locked', acquired: false })),
+    take: assign({ owner: ({ event }) => accessor(event) }),
+    answerTaken: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: true })),
+    answerBusy: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: false })),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      if (c.owner !== sender(event)) throw new Error(`${sender(event)} unlocks what ${c.owner ?? 'no actor'} holds`);
+      if (c.owner !== accessor(event)) throw new Error(`${accessor(event)} unlocks what ${c.owner ?? 'no actor'} holds`);
       enqueue.assign({ owner: null });
     }),
   },
@@ -70,6 +72,15 @@ export interface Spinlock extends Primitive {
 type Context = Pick<StepSpec<HostThread, HostLocals, never>, 'spin' | 'preempt' | 'irqs'>;
 const isHeld = (_t: HostThread, l: HostLocals): boolean => l.granted === true;
 
+/** What a thread asks a lock that is spun for; the answer leaves `granted`. */
+type AskForLock = Pick<StepSpec<HostThread, HostLocals, ThreadEvent>, 'send' | 'answers'>;
+
+/** Asks once, with preemption off from then on, and spins where that was refused. */
+export const spinUntilHeld = (slowpath: string, ask: AskForLock, first: Context = { spin: 1 }): readonly HostItem[] => [
+  step('trylock', { ...first, ...ask }),
+  when([(_t, l) => l.granted !== true, [loop(step(slowpath, { idles: true, yields: true, ...ask }), when([isHeld, [leaveLoop]]))]]),
+];
+
 /** A spinlock of this name: one for the host, or one for each VM, vCPU or CPU. @public */
 export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } = {}): Spinlock {
   const ask = ({ at }: LockWhere) => {
@@ -82,20 +93,7 @@ export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } 
   const lock =
     (as: string, first: Context) =>
     (where: LockWhere = {}): HostItem =>
-      call(
-        path(
-          where.as ?? as,
-          SPINLOCK,
-          [
-            step('trylock', { ...first, ...ask(where) }),
-            when([
-              (_t, l) => l.granted !== true,
-              [loop(step('queued_spin_lock_slowpath', { idles: true, yields: true, ...ask(where) }), when([isHeld, [leaveLoop]]))],
-            ]),
-          ],
-          { locals: ['granted'] },
-        ),
-      );
+      call(path(where.as ?? as, SPINLOCK, spinUntilHeld('queued_spin_lock_slowpath', ask(where), first), { locals: ['granted'] }));
   const unlock =
     (as: string, rest: Context) =>
     (where: LockWhere = {}): HostItem => {

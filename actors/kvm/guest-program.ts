@@ -6,9 +6,11 @@ import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, ExitInfoOf, ExitReason, GuestRunner, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
-import { nextPc, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
+import { nextPc, type OpNames, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
+import type { ordered } from '../host/store-buffer.ts';
 import type { PathPatch, PathPatches } from '../path/patch.ts';
 import { type Item, otherwise, type Path, pathsOf, type Walker } from '../path/path.ts';
+import { saying } from '../path/saying.ts';
 import type { VmFacts } from './kvm-env.ts';
 
 /** A guest's program and the machine it believes to run on. @public */
@@ -35,6 +37,8 @@ export interface GuestEnv {
   readonly images: readonly GuestImage[];
   readonly parts: readonly GuestParts[];
   readonly patches: PathPatches;
+  /** As that of the host: a guest stores through the buffer of the CPU that runs it. */
+  readonly order?: typeof ordered;
 }
 
 /** Locals of guest paths; mechanisms declare those of their own operations. @public */
@@ -134,15 +138,16 @@ function interceptOf(env: GuestEnv, v: Vcpu): ExitInfoOf['INTERCEPT'] {
 /** What carries out each operation, whether a program holds it or not. */
 export const guestItems = (env: GuestEnv): readonly GuestItem[] => guestOperations(env).flatMap(([, items]) => items);
 
+const usedIn = ({ images }: GuestEnv): OpNames => new Set(images.flatMap(({ program }) => program.ops.map(({ op }) => op as string)));
+
 /**
  * What a guest walks, from its first instruction to the end of its program, which shuts the VM
  * down.
  */
-export function guestPath(env: GuestEnv): Path<Vcpu, GuestLocals, GuestEvent> {
-  const used = new Set(env.images.flatMap((image) => image.program.ops.map((op) => op.op as string)));
+export function guestPath(env: GuestEnv, used = usedIn(env)): Path<Vcpu, GuestLocals, GuestEvent> {
   const cases = guestOperations(env).filter(([name]) => used.has(name));
   const chooseStep = step('choose', { ns: 5, chooses: (v) => optionsOf(opOf(env, v)) });
-  const isAt = (name: string) => (v: Vcpu) => opOf(env, v).op === name;
+  const isAt = (name: string) => saying(`the operation is ${name}`, (v: Vcpu) => opOf(env, v).op === name);
   return path(
     'guest',
     { source: 'the scenario', grade: 'decision' },

@@ -10,18 +10,14 @@ const { path, step, call, loop, when, leaveLoop } = host;
 
 const vcpuId = (env: HostEnv, l: HostLocals) => env.vms[l.owner!]!.vcpus[l.vcpu!]!;
 
-/**
- * kvm_vcpu_kick() of the vCPU named by `owner` and `vcpu`, after kvm_make_request() if there is a
- * request.
- * @public
- */
-export const kickPath = (env: HostEnv, request: VcpuRequest | null) =>
+/** kvm_vcpu_kick() of a vCPU, after kvm_make_request() if there is a request. */
+export const kickVcpuPath = (vcpu: (t: HostThread, l: HostLocals) => ActorId, request: VcpuRequest | null) =>
   path(
     'kvm_vcpu_kick',
     kernelSource('virt/kvm/kvm_main.c, kvm_vcpu_kick(); include/linux/kvm_host.h, kvm_make_request(), kvm_vcpu_exiting_guest_mode()'),
     [
       step(request === null ? 'kvm_vcpu_exiting_guest_mode' : 'kvm_make_request', {
-        send: (_t, l) => outgoing(vcpuId(env, l), request === null ? { type: 'vcpu.exitGuestMode' } : { type: 'vcpu.request', request }),
+        send: (t, l) => outgoing(vcpu(t, l), request === null ? { type: 'vcpu.exitGuestMode' } : { type: 'vcpu.request', request }),
         answers: { 'vcpu.kick': (e) => ({ kickCpu: e.cpu }) },
       }),
       when([
@@ -31,6 +27,9 @@ export const kickPath = (env: HostEnv, request: VcpuRequest | null) =>
     ],
     { locals: ['kickCpu'] },
   );
+
+/** The same of the vCPU named by `owner` and `vcpu`. @public */
+export const kickPath = (env: HostEnv, request: VcpuRequest | null) => kickVcpuPath((_t, l) => vcpuId(env, l), request);
 
 /** Waits until the vCPU named by `owner` and `vcpu` has left guest mode. @public */
 export const waitOutsidePath = (env: HostEnv) =>

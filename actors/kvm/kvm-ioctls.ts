@@ -13,7 +13,7 @@ const { path, step, call, when, note } = host;
 
 /** An ioctl on a vCPU. */
 const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
-  const { items, locals = [], unlocked, source, grade } = env.slots.keyed('vcpuIoctls')[name]!;
+  const { items, locals = [], unlocked, returns, source, grade } = env.slots.keyed('vcpuIoctls')[name]!;
   const { slots, vendor } = env;
   const loaded = vendor.loadsForIoctls ? [call(vcpuLoad(env)), ...items(env), call(vcpuPut(env))] : items(env);
   return path(
@@ -28,7 +28,7 @@ const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
           [note(() => ({ granted: undefined })), ...slots.unlessRefused('ioctlLocked', env, loaded), unlockMutex(env, unlocked)],
         ]),
       ]),
-      step('sysret', { mode: 'user' }),
+      step('sysret', { mode: 'user', ...(returns && { set: returns }) }),
     ],
     { locals: ['granted', 'refused', ...locals, ...slots.locals('ioctlEntry', 'ioctlLocked')] },
   );
@@ -36,8 +36,9 @@ const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
 
 /** An ioctl on a VM. */
 const vmIoctlPath = (env: HostEnv, name: string): HostPath => {
-  const { items, locals = [], source, grade } = env.slots.keyed('vmIoctls')[name]!;
-  return path(name, { source, grade }, [step('ioctl', { mode: 'kernel' }), ...items(env), step('sysret', { mode: 'user' })], { locals });
+  const { items, locals = [], returns, source, grade } = env.slots.keyed('vmIoctls')[name]!;
+  const sysret = step('sysret', { mode: 'user', ...(returns && { set: returns }) });
+  return path(name, { source, grade }, [step('ioctl', { mode: 'kernel' }), ...items(env), sysret], { locals });
 };
 
 /** Operations of host threads that reach KVM: its ioctls, and what its MMU notifier hears of. */

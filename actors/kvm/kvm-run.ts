@@ -11,6 +11,7 @@ import type { ThreadEvent } from '../../events/index.ts';
 import type { ExitReason, GuestExit, VcpuRequest } from '../../events/kvm.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Case, otherwise, type Source } from '../path/path.ts';
+import { saying } from '../path/saying.ts';
 import { guestOf, vcpuOf } from './kvm-env.ts';
 import { recordedAt } from './recordings.ts';
 import { REQUEST_FLAGS } from './requests.ts';
@@ -75,7 +76,7 @@ type HostCase = Case<HostThread, HostLocals, ThreadEvent>;
 const { path, step, call, loop, when, note, leaveLoop, preemptDisable } = host;
 const KVM_MAIN = kernelSource('virt/kvm/kvm_main.c');
 
-const has = (name: string) => (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest);
+const has = (name: string) => saying(`${name} is pending`, (_t: HostThread, l: HostLocals) => l.requests!.includes(name as VcpuRequest));
 
 const returns = (_t: HostThread, l: HostLocals): boolean => l.returns === true;
 
@@ -224,7 +225,7 @@ const enterGuest = (env: HostEnv) => {
   );
 };
 
-const is = (reason: ExitReason) => (_t: HostThread, l: HostLocals) => l.exit?.reason === reason;
+const is = (reason: ExitReason) => saying(`the exit is ${reason}`, (_t: HostThread, l: HostLocals) => l.exit?.reason === reason);
 
 /**
  * R17 by exit reason; a reason that user space must see ends the loop, and one that nothing takes

@@ -3,19 +3,24 @@
  * entries behind them. Held for reading: any number of vCPUs map pages of their own.
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import type { At } from '../kit/primitive.ts';
+import { spinUntilHeld } from '../kit/spinlock.ts';
+import { vmIdOf } from './kit-here.ts';
 
-const { path, step, loop, when, leaveLoop } = host;
+const { path, step, call } = host;
 const MMU_LOCK = kernelSource(
   'kernel/locking/qrwlock.c, queued_read_lock_slowpath(), queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock',
 );
 
 /** Of the VM that the thread's operation names. */
-function vmId(env: HostEnv, thread: HostThread) {
-  const op = opOf(env, thread);
-  if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
-  return env.vms[op.vm]!.id;
-}
+const vmOfOp =
+  (env: HostEnv): At<HostThread, HostLocals> =>
+  (thread) => {
+    const op = opOf(env, thread);
+    if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
+    return env.vms[op.vm]!.id;
+  };
 
 type Held = 'read' | 'write';
 const ASKS = { read: 'vm.readLockMmu', write: 'vm.lockMmu' } as const;
@@ -25,37 +30,43 @@ const UNLOCKS = { read: 'vm.readUnlockMmu', write: 'vm.unlockMmu' } as const;
  * Spins with preemption off (on an `rt` host: with it on), as the holder of the lock does not
  * sleep.
  */
-const lockMmuPath = (env: HostEnv, held: Held) => {
-  const ask = {
-    send: (t: HostThread) => outgoing(vmId(env, t), { type: ASKS[held] }),
-    answers: { 'vm.mmuLocked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
-  } as const;
-  return path(
-    `${held}_lock_mmu_lock`,
+const lockMmuPath = (vm: At<HostThread, HostLocals>, held: Held, name = `${held}_lock_mmu_lock`) =>
+  path(
+    name,
     MMU_LOCK,
-    [
-      step('trylock', { spin: 1, ...ask }),
-      when([
-        (_t, l) => l.granted !== true,
-        [
-          loop(
-            step(`queued_${held}_lock_slowpath`, { idles: true, yields: true, ...ask }),
-            when([(_t, l) => l.granted === true, [leaveLoop]]),
-          ),
-        ],
-      ]),
-    ],
+    spinUntilHeld(`queued_${held}_lock_slowpath`, {
+      send: (t, l) => outgoing(vm(t, l), { type: ASKS[held] }),
+      answers: { 'vm.mmuLocked': (e) => ({ granted: e.acquired }) },
+    }),
     { locals: ['granted'] },
   );
-};
-const unlockMmu = (env: HostEnv, held: Held) =>
-  step(`${held}_unlock_mmu_lock`, { spin: -1, send: (t) => outgoing(vmId(env, t), { type: UNLOCKS[held] }) });
+const unlockMmu = (vm: At<HostThread, HostLocals>, held: Held, name = `${held}_unlock_mmu_lock`) =>
+  step(name, { spin: -1, send: (t, l) => outgoing(vm(t, l), { type: UNLOCKS[held] }) });
 
 /** write_lock(&kvm->mmu_lock). @public */
-export const writeLockMmuPath = (env: HostEnv) => lockMmuPath(env, 'write');
+export const writeLockMmuPath = (env: HostEnv) => lockMmuPath(vmOfOp(env), 'write');
 /** write_unlock(&kvm->mmu_lock). @public */
-export const writeUnlockMmu = (env: HostEnv) => unlockMmu(env, 'write');
+export const writeUnlockMmu = (env: HostEnv) => unlockMmu(vmOfOp(env), 'write');
 /** read_lock(&kvm->mmu_lock). */
-export const readLockMmuPath = (env: HostEnv) => lockMmuPath(env, 'read');
+export const readLockMmuPath = (env: HostEnv) => lockMmuPath(vmOfOp(env), 'read');
 /** read_unlock(&kvm->mmu_lock). */
-export const readUnlockMmu = (env: HostEnv) => unlockMmu(env, 'read');
+export const readUnlockMmu = (env: HostEnv) => unlockMmu(vmOfOp(env), 'read');
+
+/** Where a step of a VM's lock stands: `at` says of which VM. @public */
+export interface OfVm {
+  readonly at: At<HostThread, HostLocals>;
+  readonly as?: string;
+}
+
+/** How one side takes mmu_lock and drops it. @public */
+export interface MmuLockSide {
+  lock(where: OfVm): HostItem;
+  unlock(where: OfVm): HostItem;
+}
+
+const side = (held: Held): MmuLockSide => ({
+  lock: ({ at, as }) => call(lockMmuPath((t, l) => vmIdOf(at(t, l)), held, as)),
+  unlock: ({ at, as }) => unlockMmu((t, l) => vmIdOf(at(t, l)), held, as),
+});
+/** kvm->mmu_lock, which every VM has: for writing by one thread, or for reading by any number. @public */
+export const mmuLock: { readonly read: MmuLockSide; readonly write: MmuLockSide } = { read: side('read'), write: side('write') };

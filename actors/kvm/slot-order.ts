@@ -22,10 +22,10 @@ export class SlotError extends Error {
 export function inOrder<C extends { readonly order?: number }, P>(
   slot: string,
   owned: readonly OwnedBy<P>[],
-  of: (parts: P) => C | undefined,
+  of: (parts: P, owner: string) => C | undefined,
 ): readonly C[] {
   const held = owned.flatMap(({ owner, parts }) => {
-    const content = of(parts);
+    const content = of(parts, owner);
     return content === undefined ? [] : [{ owner, content }];
   });
   const sorted = [...held].sort((a, b) => (a.content.order ?? 0) - (b.content.order ?? 0));
@@ -37,8 +37,15 @@ export function inOrder<C extends { readonly order?: number }, P>(
   return sorted.map(({ content }) => content);
 }
 
-/** Handlers of one keyed slot. @throws SlotError if two claim one key */
-export function byKey(slot: string, owned: readonly OwnedBy<object>[]): Readonly<Record<string, unknown>> {
+/**
+ * Handlers of one keyed slot; `marked` is given each with its key and its owner.
+ * @throws SlotError if two claim one key
+ */
+export function byKey(
+  slot: string,
+  owned: readonly OwnedBy<object>[],
+  marked: (handler: unknown, key: string, owner: string) => unknown = (handler) => handler,
+): Readonly<Record<string, unknown>> {
   const found = new Map<string, { readonly owner: string; readonly handler: unknown }>();
   for (const { owner, parts } of owned) {
     for (const [key, handler] of Object.entries((parts as Readonly<Record<string, object | undefined>>)[slot] ?? {})) {
@@ -48,5 +55,5 @@ export function byKey(slot: string, owned: readonly OwnedBy<object>[]): Readonly
       found.set(key, { owner, handler });
     }
   }
-  return Object.fromEntries([...found].map(([key, { handler }]) => [key, handler]));
+  return Object.fromEntries([...found].map(([key, { handler, owner }]) => [key, marked(handler, key, owner)]));
 }

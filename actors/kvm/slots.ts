@@ -7,6 +7,7 @@ import type { Outgoing } from '../../events/event.ts';
 import type { ExitReason, RequestFlags, VcpuRequest } from '../../events/kvm.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
+import { filling } from '../path/filled.ts';
 import type { Source } from '../path/path.ts';
 import { byKey, inOrder, SlotError } from './slot-order.ts';
 import type { UserLoop } from './vmm.ts';
@@ -46,12 +47,16 @@ export interface VcpuIoctl extends Source {
   readonly locals?: readonly LocalName[];
   /** Fields of the thread that change when the mutex is dropped. */
   readonly unlocked?: () => Partial<HostThread>;
+  /** Fields of the thread that change on the way to user mode, such as errno. */
+  readonly returns?: (t: HostThread, l: HostLocals) => Partial<HostThread>;
 }
 
 /** An ioctl on a VM. @public */
 export interface VmIoctl extends Source {
   readonly items: Items;
   readonly locals?: readonly LocalName[];
+  /** As of a vCPU. */
+  readonly returns?: (t: HostThread, l: HostLocals) => Partial<HostThread>;
 }
 
 /** Sequence slots of items, by name. @public */
@@ -171,6 +176,13 @@ const SEQUENCES: readonly string[] = [
 const KEYED: readonly string[] = ['exits', 'requests', 'requestFlags', 'vcpuIoctls', 'vmIoctls'];
 const OTHERS: readonly string[] = ['userLoop', 'turnLocals', 'hasInsns', 'toUser'];
 
+/** A handler whose items are marked: the handler itself gives them, or its `items` do. */
+function withMark(handler: unknown, slot: string, owner: string): unknown {
+  if (typeof handler === 'function') return (env: HostEnv) => filling((handler as Items)(env), { slot, owner });
+  const { items } = (handler ?? {}) as { readonly items?: Items };
+  return items ? { ...(handler as object), items: (env: HostEnv) => filling(items(env), { slot, owner }) } : handler;
+}
+
 /** All slots of a host, filled. @public */
 export class Slots {
   readonly #owned: readonly Owned[];
@@ -194,7 +206,7 @@ export class Slots {
 
   /** The items of a sequence slot. */
   items(slot: keyof Sequences, env: HostEnv): readonly HostItem[] {
-    return this.#inOrder(slot).flatMap(({ items }) => items(env));
+    return this.#inOrder(slot).flatMap(({ items, owner }) => filling(items(env), { slot, owner }));
   }
 
   /** The items of a slot that may refuse an ioctl, and what is walked unless one of them does. */
@@ -220,7 +232,7 @@ export class Slots {
 
   /** Handlers of a keyed slot, by key, in the order in which mechanisms are registered. */
   keyed<K extends keyof Keyed>(slot: K): Keyed[K] {
-    return byKey(slot, this.#owned) as Keyed[K];
+    return byKey(slot, this.#owned, (handler, key, owner) => withMark(handler, `${slot}.${key}`, owner)) as Keyed[K];
   }
 
   get hasInsns(): boolean {
@@ -258,8 +270,8 @@ export class Slots {
     return this.#owned.flatMap(({ parts }) => parts.userLoop ?? []);
   }
 
-  #inOrder(slot: keyof Sequences): readonly SlotItems[] {
-    return inOrder(slot, this.#owned, (parts) => parts[slot]);
+  #inOrder(slot: keyof Sequences): readonly (SlotItems & Pick<Owned, 'owner'>)[] {
+    return inOrder(slot, this.#owned, (parts, owner) => parts[slot] && { ...parts[slot], owner });
   }
 }
 

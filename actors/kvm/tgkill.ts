@@ -5,11 +5,11 @@
  * @see kernel kernel/signal.c, do_tkill(), send_signal_locked(), signal_wake_up_state();
  * kernel/entry/common.c, exit_to_user_mode_loop()
  */
-import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { tgkillItems } from '../host/tgkill.ts';
 import type { KvmParts } from './slots.ts';
 
-const { path, step, call, when } = host;
+const { path, step, call } = host;
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
@@ -29,18 +29,7 @@ export const tgkillPath = (env: HostEnv) =>
   path(
     'do_tkill',
     kernelSource('kernel/signal.c, do_tkill(), send_signal_locked(), signal_wake_up_state()'),
-    [
-      step('tgkill', {
-        mode: 'kernel',
-        send: (t) => outgoing(targetOf(env, t), { type: 'process.signal' }),
-        answers: { 'signal.sent': (e) => ({ wakesTarget: e.wakes }) },
-      }),
-      when([
-        (_t, l) => l.wakesTarget === true,
-        [step('signal_wake_up_state', { send: (t) => outgoing('sched', { type: 'sched.wake', thread: targetOf(env, t) }) })],
-      ]),
-      step('sysret', { mode: 'user' }),
-    ],
+    tgkillItems((t) => targetOf(env, t), { wakes: 'wakesTarget', wake: 'signal_wake_up_state' }),
     { locals: ['wakesTarget'] },
   );
 

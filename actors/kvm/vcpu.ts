@@ -11,6 +11,8 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, RequestFlags, VcpuEvent, VcpuRequest } from '../../events/kvm.ts';
+import { expandedWith } from '../host/host-env.ts';
+import { EVERY } from '../host/program-counter.ts';
 import { expand } from '../path/expand.ts';
 import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, runningThread, type Vcpu } from './guest-program.ts';
@@ -99,6 +101,8 @@ const requests = ({ context: v, event }: Asked): Outgoing =>
 /** Halted, asleep or on its way there: a virtual interrupt makes it runnable. */
 const isHalted = ({ context: v }: Asked): boolean =>
   v.interrupts && v.blockedUntil !== 'over' && (v.halted === true || v.blockedUntil === 'request');
+const requested = ({ context: v, event }: Asked): Partial<Vcpu> =>
+  event.type === 'vcpu.setRequest' ? { requests: withRequest(v, event.request) } : {};
 const runBy = ({ event }: Asked): Partial<Vcpu> => (event.type === 'guest.runBy' ? { runner: event.runner ?? undefined } : {});
 
 /** A vCPU that no thread has run yet. */
@@ -113,20 +117,28 @@ const OFF: Omit<Vcpu, keyof VcpuInput> = {
   frames: { guest: {} },
 };
 
+/** What guests walk, as states. */
+const guestCode = (env: GuestEnv) =>
+  expand<Vcpu, GuestLocals, GuestEvent>(
+    guestPath(env),
+    {
+      root: 'vcpu',
+      frame: 'guest',
+      stepEvent: 'guest.step',
+      from: { ...USER_MODE, mode: 'guest', irqs: false },
+      ...expandedWith(env),
+      acknowledge: (v, letter, sent) =>
+        sent.some((message) => message.to === runningThread(v))
+          ? []
+          : [outgoing(runningThread(v), { type: 'guest.ran', atomic: letter === 'X' })],
+    },
+    () => guestPath(env, EVERY),
+  );
+
 /** The machine of all vCPUs of one scenario. */
 export function vcpuMachine(env: GuestEnv) {
   const ends: Ends = new Set(env.parts.flatMap(({ endsHalt = [] }) => endsHalt));
-  const code = expand<Vcpu, GuestLocals, GuestEvent>(guestPath(env), {
-    root: 'vcpu',
-    frame: 'guest',
-    stepEvent: 'guest.step',
-    from: { ...USER_MODE, mode: 'guest', irqs: false },
-    patches: env.patches,
-    acknowledge: (v, letter, sent) =>
-      sent.some((message) => message.to === runningThread(v))
-        ? []
-        : [outgoing(runningThread(v), { type: 'guest.ran', atomic: letter === 'X' })],
-  });
+  const code = guestCode(env);
   return setup({
     types: { context: {} as Vcpu, events: {} as Stamped<GuestEvent>, emitted: {} as Outgoing, input: {} as VcpuInput },
     guards: { isHalted },
@@ -165,7 +177,6 @@ export function vcpuMachine(env: GuestEnv) {
       }),
       /** A signal has ended the sleep; what else there is to do stays. */
       unblock: assign({ blockedUntil: ({ context: v }) => (v.blockedUntil === 'over' ? 'over' : null) }),
-      setRunner: assign(runBy),
       /** Only a guest that computes notices; any other goes on where it was. */
       setInterrupted: assign({ interrupted: ({ context: v }) => opOf(env, v).op === 'spin' }),
     },
@@ -183,6 +194,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.mode?': { actions: 'answerMode' },
       'vcpu.requests?': { actions: 'answerRequests' },
       'vcpu.request': { actions: 'tell' },
+      'vcpu.setRequest': { actions: assign(requested) },
       'vcpu.makeRequest': { actions: 'tell' },
       'vcpu.exitGuestMode': { actions: 'tell' },
       'vcpu.clearRequest': { actions: 'clearRequest' },
@@ -192,7 +204,7 @@ export function vcpuMachine(env: GuestEnv) {
       'vcpu.block': { actions: 'block' },
       'vcpu.unblock': { actions: 'unblock' },
       'guest.interrupted': { actions: 'setInterrupted' },
-      'guest.runBy': { actions: 'setRunner' },
+      'guest.runBy': { actions: assign(runBy) },
       'guest.reset': { target: `.${code.initial}`, actions: assign({ pc: 0, interrupted: false, asking: null, frames: { guest: {} } }) },
     },
     states: code.states,

@@ -5,7 +5,7 @@
 
 import type { Letter, Outgoing } from '../../events/event.ts';
 import { type PathPatches, patched } from './patch.ts';
-import { type Flow, type Item, letterOf, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
+import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
 import { checkWays } from './ways.ts';
 
 type AnyEvent = { readonly type: string };
@@ -20,7 +20,16 @@ export type Op<T, L> = { readonly local: (walker: T, locals: L) => Partial<L> } 
 export interface Route<T, L> {
   readonly ops: readonly Op<T, L>[];
   readonly target: string;
+  /** Calls, and cases of a `when`, that lie on the way: their places in the path. */
+  readonly crosses: readonly string[];
 }
+
+/**
+ * The place of an item: the path that it stands in, under the names of those that call it, and its
+ * index in each list around it. That of a case has one index more, and one behind the last where
+ * none is taken.
+ */
+export const placeIn = (prefix: string, indexes: readonly number[]): string => `${prefix}#${indexes.join('.')}`;
 
 export interface Edge<T, L> {
   readonly on: string;
@@ -60,6 +69,8 @@ export interface Graph<T, L, E extends AnyEvent> {
 
 interface Scope<T, L> extends Source {
   readonly prefix: string;
+  /** Indexes of the items around these, within the path. */
+  readonly at: readonly number[];
   /** Where the items after these continue. */
   readonly next: readonly Route<T, L>[];
   /** Where `leaveLoop` goes on. */
@@ -70,9 +81,10 @@ interface Scope<T, L> extends Source {
   readonly requires: boolean;
 }
 
-const under = (prefix: string, name: string) => (prefix ? `${prefix}.${name}` : name);
-const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[]): Route<T, L>[] =>
-  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target }));
+/** The name of a step, or of a path that is called, under those that call it. */
+export const under = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
+const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[], crosses: readonly string[] = []): Route<T, L>[] =>
+  routes.map((route) => ({ ops: [...ops, ...route.ops], target: route.target, crosses: [...crosses, ...route.crosses] }));
 const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
   locals.length ? [{ local: () => Object.fromEntries(locals.map((name) => [name, undefined])) as Partial<L> }] : [];
 
@@ -88,10 +100,11 @@ export function compile<T, L, E extends AnyEvent>(
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
   checkWays(top, patches);
-  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END }];
+  const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END, crosses: [] }];
   const { source, grade } = top;
   const scope: Scope<T, L> = {
     prefix: top.name,
+    at: [],
     next: end,
     loopExit: [],
     pathExit: end,
@@ -119,28 +132,34 @@ class Compiler<T, L, E extends AnyEvent> {
     this.#patches = patches;
   }
 
-  /** Where control goes that reaches these items. */
-  entryOf(items: readonly Item<T, L, E>[], scope: Scope<T, L>): readonly Route<T, L>[] {
-    const [item, ...rest] = items;
+  /** Where control goes that reaches these items, from one of them on. */
+  entryOf(items: readonly Item<T, L, E>[], scope: Scope<T, L>, from = 0): readonly Route<T, L>[] {
+    const item = items[from];
     if (!item) return scope.next;
-    const onward = (): Scope<T, L> => ({ ...scope, next: this.entryOf(rest, scope) });
+    const at = [...scope.at, from];
+    const onward = (): Scope<T, L> => ({ ...scope, next: this.entryOf(items, scope, from + 1) });
     switch (item.kind) {
       case 'step':
       case 'stop':
-        return [{ ops: [], target: under(scope.prefix, item.name) }];
+        return [{ ops: [], target: under(scope.prefix, item.name), crosses: [] }];
       case 'loop':
         // No turn comes round without a step (ways.ts), so that no entry goes through the end of
         // the body.
-        return this.entryOf(item.body, { ...scope, next: [], loopExit: this.entryOf(rest, scope) });
+        return this.entryOf(item.body, { ...scope, at, next: [], loopExit: this.entryOf(items, scope, from + 1) });
       case 'when': {
         const inner = onward();
-        const routes = item.cases.flatMap(([test, body]) => after(test === otherwise ? [] : [{ test }], this.entryOf(body, inner)));
-        return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...inner.next];
+        const taken = (i: number): string[] => [placeIn(scope.prefix, [...at, i])];
+        const routes = item.cases.flatMap(([test, body], i) =>
+          after(test === otherwise ? [] : [{ test }], this.entryOf(body, { ...inner, at: [...at, i] }), taken(i)),
+        );
+        return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...after([], inner.next, taken(item.cases.length))];
       }
       case 'call':
-        return after(item.bind ? [{ local: item.bind }] : [], this.#entryOfPath(patched(item.path, this.#patches), onward()));
+        return after(item.bind ? [{ local: item.bind }] : [], this.#entryOfPath(patched(item.path, this.#patches), onward()), [
+          placeIn(scope.prefix, at),
+        ]);
       case 'note':
-        return after([{ local: item.local }], this.entryOf(rest, scope));
+        return after([{ local: item.local }], this.entryOf(items, scope, from + 1));
       case 'leaveLoop':
         return scope.loopExit;
       case 'return':
@@ -153,7 +172,8 @@ class Compiler<T, L, E extends AnyEvent> {
   }
 
   walk(items: readonly Item<T, L, E>[], scope: Scope<T, L>): void {
-    for (const [i, item] of items.entries()) this.#walkOne(item, scope, { ...scope, next: this.entryOf(items.slice(i + 1), scope) });
+    for (const [i, item] of items.entries())
+      this.#walkOne(item, scope, { ...scope, at: [...scope.at, i], next: this.entryOf(items, scope, i + 1) });
   }
 
   #walkOne(item: Item<T, L, E>, scope: Scope<T, L>, inner: Scope<T, L>): void {
@@ -165,12 +185,13 @@ class Compiler<T, L, E extends AnyEvent> {
         this.#add(scope, item.name, {}, [], item.again);
         break;
       case 'loop': {
-        const body: Scope<T, L> = { ...scope, next: [], loopExit: inner.next, loops: [`${scope.prefix}#${this.#loops++}`, ...scope.loops] };
+        const loops = [`${scope.prefix}#${this.#loops++}`, ...scope.loops];
+        const body: Scope<T, L> = { ...inner, next: [], loopExit: inner.next, loops };
         this.walk(item.body, { ...body, next: this.entryOf(item.body, body) });
         break;
       }
       case 'when':
-        for (const [, body] of item.cases) this.walk(body, inner);
+        for (const [i, [, body]] of item.cases.entries()) this.walk(body, { ...inner, at: [...inner.at, i] });
         break;
       case 'call': {
         const path = patched(item.path, this.#patches);
@@ -228,6 +249,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
   const back = after(clearing<T, L>(path.locals), scope.next);
   return {
     prefix: under(scope.prefix, path.name),
+    at: [],
     next: back,
     loopExit: [],
     pathExit: back,
@@ -250,43 +272,4 @@ function edgesOf<T, L, E extends AnyEvent>(step: Step<T, L, E>, stepEvent: strin
     ...answers.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: true, routes: next })),
     ...wakes.map(([on, take]): Edge<T, L> => ({ on, take, acts: false, asked: false, routes: next })),
   ];
-}
-
-/**
- * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step
- * must agree.
- * @throws PathError naming the step
- */
-export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
-  const todo: [string, Flow][] = [[graph.entry, from]];
-  for (let job = todo.pop(); job; job = todo.pop()) {
-    const [id, flow] = job;
-    if (id === home) continue;
-    const node = graph.nodes.get(id);
-    if (!node) throw new PathError(`a path runs off its end at ${id}`);
-    if (node.flow) {
-      if (!sameFlow(node.flow, flow)) throw new PathError(`${id} is entered with ${told(node.flow)} and with ${told(flow)}`);
-      continue;
-    }
-    node.flow = flow;
-    node.letter = node.spec.inside ? 'X' : letterOf(flow, node.spec.mayResched === true);
-    const left = leaving(node, flow);
-    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left]);
-  }
-}
-
-const sameFlow = (a: Flow, b: Flow) =>
-  a.mode === b.mode && a.preempt === b.preempt && a.spin === b.spin && a.rcu === b.rcu && a.irqs === b.irqs && a.insn === b.insn;
-const told = (flow: Flow) =>
-  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}${flow.rcu ? ', inside rcu_read_lock()' : ''}`;
-
-function leaving<T, L, E extends AnyEvent>(node: GraphNode<T, L, E>, flow: Flow): Flow {
-  const { preempt = 0, spin = 0, irqs = flow.irqs, mode = flow.mode, insn = flow.insn, sleeps, mayResched } = node.spec;
-  const rcu = (flow.rcu ?? 0) + (node.spec.rcu ?? 0);
-  const atomic = flow.preempt > 0 || flow.spin > 0 || !flow.irqs;
-  if (node.requires && !atomic) throw new PathError(`${node.id} needs preemption off, its caller left it on`);
-  if (sleeps && atomic) throw new PathError(`${node.id} sleeps with ${told(flow)}`);
-  if ((sleeps || mayResched) && flow.rcu) throw new PathError(`${node.id} sleeps, or may, with ${told(flow)}`);
-  if (flow.preempt + preempt < 0 || flow.spin + spin < 0 || rcu < 0) throw new PathError(`${node.id} drops a count that is 0`);
-  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn, ...(rcu > 0 && { rcu }) };
 }

@@ -12,9 +12,11 @@ import {
   type StateNodeConfig,
 } from 'xstate';
 import type { Letter, Outgoing } from '../../events/event.ts';
-import { compile, type Edge, flowThrough, type Graph, type GraphNode, type Route } from './compile.ts';
+import { compile, type Edge, type Graph, type GraphNode, type Route } from './compile.ts';
+import { flowThrough } from './flow.ts';
 import type { PathPatches } from './patch.ts';
 import { type Flow, type Grade, type Path, PathError, type Walker } from './path.ts';
+import type { Walk, Walked, WalkMeta } from './walks.ts';
 
 /**
  * What a generated region is to `setup({ types }).createMachine`; its state names and targets are
@@ -35,7 +37,7 @@ export type Region<C extends MachineContext, E extends EventObject> = StateNodeC
 >;
 
 /** The meta of every generated state. */
-export interface StepMeta {
+export interface StepMeta extends Partial<WalkMeta> {
   readonly step: string;
   readonly letter: Letter;
   readonly ns: number;
@@ -58,6 +60,11 @@ export interface ExpandOptions<T> {
   readonly from: Flow;
   /** Tells the actor that decides about preemption that the context changed. */
   readonly announce?: (walker: T, letter: Letter) => Outgoing;
+  /**
+   * What becomes of the messages of a step where the CPU has a store buffer; `fences`: the step is
+   * a full barrier.
+   */
+  readonly order?: (walker: T, sent: readonly Outgoing[], fences: boolean) => readonly Outgoing[];
   /** What the way out to user mode changes of the walker, after the step's own. */
   readonly toUser?: (walker: T) => Partial<T>;
   /** Said at the end of every micro-step, given what it sent: how a guest step is acknowledged. */
@@ -72,6 +79,9 @@ export interface ExpandOptions<T> {
   /** What stands in the place of paths, by name. */
   readonly patches?: PathPatches;
 }
+
+/** The same path with all that a program could ask for. It is shown, and not walked. */
+export type Whole<T extends Walker<L>, L, E extends EventObject> = () => Path<T, L, E>;
 
 export interface Expansion<C extends MachineContext, E extends EventObject> {
   readonly initial: string;
@@ -89,13 +99,30 @@ const NOMINAL_NS = 100;
 export function expand<T extends Walker<L> & MachineContext, L extends object, E extends EventObject>(
   path: Path<T, L, E>,
   options: ExpandOptions<T>,
+  whole?: Whole<T, L, E>,
 ): Expansion<T, E> {
-  const home = options.home?.target ?? '';
-  const graph = compile(path, options.stepEvent, home, options.patches);
-  flowThrough(graph, options.from, home);
+  const graph = graphOf(path, options);
   const states: Record<string, unknown> = {};
-  for (const node of graph.nodes.values()) place(states, node.id.split('.'), stateOf(node, graph, options));
+  const shown = (one: Path<T, L, E>, of: Graph<T, L, E>) => ({ path: one, graph: of }) as unknown as Walked;
+  const walks = (): Walk => {
+    const { patches = {}, stepEvent, frame } = options;
+    const all = whole?.();
+    return { ...shown(path, graph), patches, stepEvent, frame, whole: all ? shown(all, graphOf(all, options)) : null };
+  };
+  for (const node of graph.nodes.values()) {
+    const { meta, ...state } = stateOf(node, graph, options);
+    place(states, node.id.split('.'), { ...state, meta: node.id === graph.entry ? { ...meta, walks } : meta });
+  }
   return { initial: path.name, entry: `#${options.root}.${graph.entry}`, states: states as Record<string, Region<T, E>> };
+}
+
+function graphOf<T extends Walker<L> & MachineContext, L, E extends EventObject>(
+  path: Path<T, L, E>,
+  { home, stepEvent, patches, from }: ExpandOptions<T>,
+): Graph<T, L, E> {
+  const graph = compile(path, stepEvent, home?.target ?? '', patches);
+  flowThrough(graph, from, home?.target ?? '');
+  return graph;
 }
 
 function place(states: Record<string, unknown>, names: readonly string[], state: object): void {
@@ -112,7 +139,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
   node: GraphNode<T, L, E>,
   graph: Graph<T, L, E>,
   options: ExpandOptions<T>,
-): object {
+): { readonly meta: StepMeta; readonly [key: string]: unknown } {
   const on: Record<string, object[]> = {};
   for (const edge of node.edges) {
     on[edge.on] ??= [];
@@ -192,8 +219,7 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
 
   run(context: T, event: E): { walker: T; sent: Outgoing[] } {
     const { frame, announce, acknowledge, home } = this.options;
-    const { send } = this.node.spec;
-    const sent: Outgoing[] = this.edge.acts && send ? ([] as Outgoing[]).concat(send(context, context.frames[frame]!)) : [];
+    const sent = this.edge.acts ? this.#sent(context) : [];
     const [acted, locals] = this.#act(context, event);
     const left = this.route ? this.#follow(acted, locals)! : locals;
     if (this.route) this.#refuseUnlisted(left, this.route.target);
@@ -210,6 +236,14 @@ class Transition<T extends Walker<L> & MachineContext, L extends object, E exten
       if (home && this.route.target === home.target) sent.push(home.send(walker));
     }
     return { walker, sent };
+  }
+
+  /** The messages of the step itself. */
+  #sent(context: T): Outgoing[] {
+    const { frame, order } = this.options;
+    const { send, fences = false } = this.node.spec;
+    const sent = send ? ([] as Outgoing[]).concat(send(context, context.frames[frame]!)) : [];
+    return order ? [...order(context, sent, fences)] : sent;
   }
 
   #leftKernel(walker: T): Partial<T> {

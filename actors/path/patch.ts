@@ -11,8 +11,8 @@ import type { Item, Path } from './path.ts';
 type AnyEvent = { readonly type: string };
 
 /**
- * From a path to what is walked instead; `env` is what the path is made from, `HostEnv` or
- * `GuestEnv`.
+ * From a path to what is walked instead. `env` is what the paths of the walker are made from;
+ * `hostPatch` and `guestPatch` give it a type.
  * @public
  */
 export type PathPatch = <T, L, E extends AnyEvent>(path: Path<T, L, E>, env?: unknown) => Path<T, L, E>;
@@ -57,20 +57,17 @@ export function joinPatches(...sets: readonly PathPatches[]): PathPatches {
   return joined;
 }
 
-/** The patches as they are applied on a host: each is told what its path is made from. */
-export const patchesWith = (patches: PathPatches, env: () => unknown): PathPatches =>
+/** The same patches, which get what `env` gives. */
+export const withEnv = (patches: PathPatches, env: () => unknown): PathPatches =>
   Object.fromEntries(
-    Object.entries(patches).map(
-      ([name, list]) =>
-        [
-          name,
-          list.map(
-            (patch): PathPatch =>
-              (path) =>
-                patch(path, env()),
-          ),
-        ] as const,
-    ),
+    Object.entries(patches).map(([name, list]) => [
+      name,
+      list.map(
+        (patch): PathPatch =>
+          (path) =>
+            patch(path, env()),
+      ),
+    ]),
   );
 
 /** The path as its patches leave it. */

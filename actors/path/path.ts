@@ -48,6 +48,8 @@ export interface StepSpec<T, L, E extends AnyEvent> {
    * modelling error.
    */
   readonly awaits?: true;
+  /** A full barrier: the stores of the CPU so far have reached memory. */
+  readonly fences?: true;
   readonly preempt?: 1 | -1;
   /** A spinlock is taken or dropped: preemption goes with it, except on an `rt` host. */
   readonly spin?: 1 | -1;
@@ -150,6 +152,20 @@ export interface Source {
 /** A path cannot be expanded: what it says has no meaning, or breaks a rule of contexts. */
 export class PathError extends Error {
   override readonly name = 'PathError';
+}
+
+/**
+ * A path breaks a rule of contexts: a kernel that is built as it says would report it. `rule` is
+ * what it breaks, in a few words.
+ */
+export class ContextError extends PathError {
+  readonly rule: string;
+  readonly step: string;
+  constructor(rule: string, step: string, message: string) {
+    super(message);
+    this.rule = rule;
+    this.step = step;
+  }
 }
 
 /**

@@ -38,6 +38,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   answers: functions,
   wakes: functions,
   awaits: yes,
+  fences: yes,
   preempt: change,
   spin: change,
   rcu: change,

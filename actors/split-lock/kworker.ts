@@ -5,13 +5,10 @@
  * @see kernel kernel/workqueue.c, worker_thread(); arch/x86/kernel/cpu/bus_lock.c,
  * __split_lock_reenable(), __split_lock_reenable_unlock()
  */
-import { setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped } from '../../events/event.ts';
-import type { ThreadEvent } from '../../events/index.ts';
-import { type HostLocals, type HostThread, host, kernelSource, toCpu } from '../host/host-env.ts';
+import { type Outgoing, outgoing } from '../../events/event.ts';
+import { type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { kernelThreadMachine } from '../host/kernel-thread.ts';
 import { goToSleep } from '../host/sleeping.ts';
-import { notifyRegion, SWITCHED } from '../host/switchable.ts';
-import { expand } from '../path/expand.ts';
 import { otherwise } from '../path/path.ts';
 import { SEMAPHORE, WORKQUEUE } from './delayed-work.ts';
 import { type SldFacts, toCore } from './sld-facts.ts';
@@ -50,32 +47,4 @@ const workerThread = (facts: SldFacts) => {
 };
 
 /** Asleep at the start. */
-export function kworkerMachine(facts: SldFacts) {
-  const code = expand<HostThread, HostLocals, ThreadEvent>(workerThread(facts), {
-    root: 'kworker.code',
-    frame: 'code',
-    stepEvent: 'step',
-    from: { mode: 'kernel', preempt: 0, spin: 0, irqs: true, insn: false },
-    announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
-  });
-  return setup({
-    types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing },
-  }).createMachine({
-    id: 'kworker',
-    type: 'parallel',
-    meta: { switched: SWITCHED },
-    context: {
-      process: 'kthreadd',
-      program: 0,
-      loops: null,
-      pc: 0,
-      cpu: null,
-      letter: 'P',
-      notifier: null,
-      signal: null,
-      asking: null,
-      frames: { code: {}, notify: {} },
-    },
-    states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('kworker', null) },
-  });
-}
+export const kworkerMachine = (facts: SldFacts) => kernelThreadMachine('kworker', workerThread(facts));

@@ -11,6 +11,7 @@ import { exitInfo } from '../kvm/kvm-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
 import { x86Vendor } from '../kvm/x86.ts';
 import { otherwise } from '../path/path.ts';
+import { saying } from '../path/saying.ts';
 
 const { step, when, note } = host;
 
@@ -24,7 +25,7 @@ declare module '../kvm/slots.ts' {
   }
 }
 
-const asksFor = (nae: string) => (_t: HostThread, l: HostLocals) => exitInfo(l, 'VMGEXIT').nae === nae;
+const asksFor = (nae: string) => saying(`the NAE event is ${nae}`, (_t: HostThread, l: HostLocals) => exitInfo(l, 'VMGEXIT').nae === nae);
 
 /** sev_handle_vmgexit(): by NAE event. */
 const handleVmgexit = (env: HostEnv): readonly HostItem[] => {

@@ -9,6 +9,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { HostOptions } from '../../events/options.ts';
 import type { SharedField } from '../../events/user-vmm/user-vmm.ts';
 import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { tgkillItems } from '../host/tgkill.ts';
 import { vcpuOf } from '../kvm/kvm-env.ts';
 import type { KvmParts } from '../kvm/slots.ts';
 import type { Source } from '../path/path.ts';
@@ -145,18 +146,7 @@ const pthreadKill = (env: HostEnv) =>
   path(
     'pthread_kill',
     kernelSource('kernel/signal.c, do_tkill(), signal_wake_up_state()'),
-    [
-      step('tgkill', {
-        mode: 'kernel',
-        send: (t) => outgoing(threadOf(env, t), { type: 'process.signal' }),
-        answers: { 'signal.sent': (e) => ({ mustWake: e.wakes }) },
-      }),
-      when([
-        (_t, l) => l.mustWake === true,
-        [step('signal_wake_up', { send: (t) => outgoing('sched', { type: 'sched.wake', thread: threadOf(env, t) }) })],
-      ]),
-      step('sysret', { mode: 'user' }),
-    ],
+    tgkillItems((t) => threadOf(env, t), { wakes: 'mustWake', wake: 'signal_wake_up' }),
     { locals: ['mustWake'] },
   );
 

@@ -10,6 +10,7 @@ import { exitInfo } from '../kvm/kvm-env.ts';
 import type { Vendor } from '../kvm/kvm-run.ts';
 import { x86Vendor } from '../kvm/x86.ts';
 import { otherwise } from '../path/path.ts';
+import { saying } from '../path/saying.ts';
 
 const { path, call, when, note } = host;
 
@@ -34,7 +35,8 @@ export function exceptionInfo<K extends ExceptionVector>(l: HostLocals, vector: 
   return info as unknown as ExceptionInfoOf[K];
 }
 
-const isOf = (vector: string) => (_t: HostThread, l: HostLocals) => exitInfo(l, 'EXCEPTION_NMI').vector === vector;
+const isOf = (vector: string) =>
+  saying(`the exception is #${vector}`, (_t: HostThread, l: HostLocals) => exitInfo(l, 'EXCEPTION_NMI').vector === vector);
 
 /** handle_exception_nmi(): by vector. */
 function handleExceptionNmi(env: HostEnv): readonly HostItem[] {

@@ -17,7 +17,9 @@ export type Feature =
   | 'workers'
   | 'shard'
   | 'compact'
-  | 'liveness';
+  | 'liveness'
+  | 'coverage'
+  | 'graph';
 
 export const FEATURES: readonly Feature[] = [
   'bound',
@@ -32,6 +34,8 @@ export const FEATURES: readonly Feature[] = [
   'shard',
   'compact',
   'liveness',
+  'coverage',
+  'graph',
 ];
 
 /** Why one search cannot have both, and what to leave out. */
@@ -84,6 +88,14 @@ export const REFUSED: readonly (readonly [Feature, Feature, string])[] = [
   both('liveness', 'symmetry', 'leave --liveness, or --reduce symmetry, out'),
   both('liveness', 'compact', 'leave --liveness, or --compact, out'),
   ['liveness', 'shard', 'a cycle may run through several shards; leave --liveness, or --shard, out'],
+  ['coverage', 'shard', 'what one shard never takes, another one may; leave --coverage, or --shard, out'],
+  ['graph', 'bound', 'a graph has all schedules; leave --graph, or the bound, out'],
+  ['graph', 'scheduler', 'a class of states is no state of the graph; leave --graph, or --reduce scheduler, out'],
+  ['graph', 'symmetry', 'a state of the graph stands for itself alone; leave --graph, or --reduce symmetry, out'],
+  ['graph', 'local', 'a graph has the states that local steps run through; leave --graph, or --reduce local, out'],
+  ['graph', 'compact', 'fingerprints keep no states; leave --graph, or --compact, out'],
+  ['graph', 'workers', 'each thread keeps a part of the graph; leave --graph, or --workers, out'],
+  ['graph', 'shard', 'a shard has a part of the graph; leave --graph, or --shard, out'],
 ];
 
 /** @throws CliError for the first pair that is refused */

@@ -6,6 +6,7 @@ import { progress } from '../../sim/properties/liveness.ts';
 import { integer, type OptionSpec, SCENARIO_OPTIONS } from '../command.ts';
 import { usageError } from '../errors.ts';
 import { expectTogether, type Feature } from './combinations.ts';
+import { GRAPH_STATES, GRAPH_STATES_MAX } from './graph-file.ts';
 import { CHECKPOINT_STATES } from './keeping.ts';
 
 export interface ExploreFlags {
@@ -28,6 +29,10 @@ export interface ExploreFlags {
   readonly shard?: Shard;
   readonly merge?: string;
   readonly compact?: true;
+  /** Names of paths; true for all. */
+  readonly coverage?: readonly string[] | true;
+  readonly graph?: string;
+  readonly graphStates?: number;
   readonly output?: string;
 }
 
@@ -82,6 +87,17 @@ function reductions(text: string, previous: unknown): ReadonlySet<Reduction> {
   return new Set(names.filter(isReduction));
 }
 
+const INSPECTING: readonly OptionSpec[] = [
+  {
+    flags: '--coverage [paths]',
+    description:
+      'print each line of the paths (a list; all of the scenario unless given) with how often it was taken, and what makes the states',
+    parse: (text) => text.split(',').map((name) => name.trim()),
+  },
+  { flags: '--graph <file>', description: `write the reachable graph, up to ${GRAPH_STATES} states, as .dot or .json` },
+  { flags: '--graph-states <n>', description: `write it up to so many states`, parse: integer(1, GRAPH_STATES_MAX) },
+];
+
 const SHARING: readonly OptionSpec[] = [
   { flags: '--workers <n>', description: 'threads that search together (default: 1)', parse: integer(1, WORKERS_MAX) },
   { flags: '--shard <i/n>', description: 'search one of n parts, and write its result into the folder of -o', parse: shardIn },
@@ -106,6 +122,7 @@ export const EXPLORE_OPTIONS: readonly OptionSpec[] = [
   COMPACT,
   ...KEEPING,
   ...SHARING,
+  ...INSPECTING,
   { flags: '-o, --output <dir>', description: 'folder of the counterexamples (default: ./worldswitch-runs)' },
 ];
 
@@ -131,6 +148,8 @@ export const boundOf = (flags: ExploreFlags): string => {
 export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
   if (flags.checkpointEvery !== undefined && flags.checkpoint === undefined && flags.resume === undefined)
     throw usageError('--checkpoint-every says how often; it wants --checkpoint or --resume to say where');
+  if (flags.graphStates !== undefined && flags.graph === undefined)
+    throw usageError('--graph-states says how many states; it wants --graph to say where');
   const asked: Readonly<Record<Feature, boolean>> = {
     bound: Object.keys(limitsOf(flags)).length > 0,
     scheduler: reduces(flags, 'scheduler'),
@@ -144,6 +163,8 @@ export function checkFlags(flags: ExploreFlags, isJournal: boolean): void {
     shard: flags.shard !== undefined,
     compact: flags.compact === true,
     liveness: flags.liveness === true,
+    coverage: flags.coverage !== undefined,
+    graph: flags.graph !== undefined,
   };
   expectTogether((Object.keys(asked) as Feature[]).filter((feature) => asked[feature]));
 }

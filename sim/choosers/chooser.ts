@@ -31,6 +31,11 @@ export interface Chooser {
    * stay.
    */
   readonly isGiven?: boolean;
+  /**
+   * What it remembers, where its choices depend on that and the state alone: the same again chooses
+   * the same again. Null or absent where it draws, or is given its choices.
+   */
+  readonly remembered?: string | null;
   /** Told what the chosen step did. */
   observe?(outcome: StepOutcome): void;
 }

@@ -11,6 +11,10 @@ export class FifoChooser implements Chooser {
   /** What the rule remembers. */
   memory: InOrder = AT_START;
 
+  get remembered(): string {
+    return `${this.memory.running} ${this.memory.waiting.join()}`;
+  }
+
   choose(view: ChoiceView): number {
     const { index, memory } = nextOf(this.memory, new InLine(view.lineup));
     this.memory = memory;

@@ -36,6 +36,10 @@ export class ReplayChooser implements Chooser {
     return this.leftAt === null && this.#peek().done !== true;
   }
 
+  get remembered(): string | null {
+    return this.isGiven ? null : (this.#options.after?.remembered ?? null);
+  }
+
   #peek(): IteratorResult<Pick<Choice, 'index'> & Partial<Choice>> {
     this.#peeked ??= this.#choices.next();
     return this.#peeked;

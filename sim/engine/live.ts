@@ -9,6 +9,7 @@
 import { Observable, Subject } from 'rxjs';
 import { type Actor, type AnyMachineSnapshot, type AnyStateMachine, createActor, type InspectionEvent } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
+import { inputOf } from '../monitors/monitors.ts';
 import { type AnyEvent, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
@@ -42,18 +43,20 @@ export class LiveEngine implements ActorEngine {
   }
 
   start(): readonly number[] {
-    return this.topology.actors.map((spec, slot) => {
+    const locals: number[] = [];
+    for (const [slot, spec] of this.topology.actors.entries()) {
       const kind = this.store.kindOfSlot[slot]!;
       const { inspect } = this.#options;
-      const actor = createActor(kind.machine, { input: spec.input, ...(inspect && { inspect }) });
+      const actor = createActor(kind.machine, { input: inputOf(this.topology, this.store, spec, locals), ...(inspect && { inspect }) });
       const inbox$ = new Subject<AnyEvent>();
       inbox$.subscribe((event) => actor.send(event));
       outboxOf(actor).subscribe((message) => this.#outbox.push(message));
       actor.subscribe({ error: (error) => (this.#error = error) });
       actor.start();
       this.#wires.push({ actor, inbox$ });
-      return this.store.local(kind, actor.getSnapshot() as AnyMachineSnapshot);
-    });
+      locals.push(this.store.local(kind, actor.getSnapshot() as AnyMachineSnapshot));
+    }
+    return locals;
   }
 
   deliver(slot: number, _local: number, eventId: number): Reaction {
@@ -68,11 +71,15 @@ export class LiveEngine implements ActorEngine {
     if (after === before && this.#outbox.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
-    const sent: number[] = [];
-    for (const message of this.#outbox) {
-      sent.push(this.store.slot(message.to, id), this.store.stamp(this.store.event(message.event), slot));
+    try {
+      const sent: number[] = [];
+      for (const message of this.#outbox) {
+        sent.push(this.store.slot(message.to, id), this.store.stamp(this.store.event(message.event), slot));
+      }
+      return { next: this.store.local(this.store.kindOfSlot[slot]!, after), sent, ...microStepOf(before, event.type) };
+    } catch (error) {
+      throw failureIn(id, before.value, event, error);
     }
-    return { next: this.store.local(this.store.kindOfSlot[slot]!, after), sent, ...microStepOf(before, event.type) };
   }
 
   stop(): void {

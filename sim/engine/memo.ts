@@ -6,6 +6,7 @@
 import { type ActorLogic, type AnyMachineSnapshot, transition } from 'xstate';
 import type { Outgoing } from '../../events/event.ts';
 import { canonical } from '../canonical.ts';
+import { inputOf } from '../monitors/monitors.ts';
 import { type AnyEvent, type Kind, Store, type Topology } from '../store.ts';
 import { refuseOpenMachines, refuseUntold } from './closed.ts';
 import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from './port.ts';
@@ -63,14 +64,17 @@ export class MemoEngine implements ActorEngine {
   }
 
   start(): readonly number[] {
-    return this.topology.actors.map((spec, slot) => {
+    const locals: number[] = [];
+    for (const [slot, spec] of this.topology.actors.entries()) {
       const kind = this.store.kindOfSlot[slot]!;
       const { scope, emitted } = this.#scopes[kind.index]!;
       emitted.length = 0;
-      const snapshot = kind.machine.getInitialSnapshot(scope as never, spec.input as never) as AnyMachineSnapshot;
+      const input = inputOf(this.topology, this.store, spec, locals);
+      const snapshot = kind.machine.getInitialSnapshot(scope as never, input as never) as AnyMachineSnapshot;
       if (emitted.length > 0) throw new ModelError(`${spec.id} sends before it was given anything; machines only answer`);
-      return this.store.local(kind, snapshot);
-    });
+      locals.push(this.store.local(kind, snapshot));
+    }
+    return locals;
   }
 
   deliver(slot: number, local: number, event: number): Reaction {
@@ -254,11 +258,15 @@ export class MemoEngine implements ActorEngine {
     if (after === before && emitted.length === 0 && !before.can(event))
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
-    const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
-    const known = kind.locals.size;
-    const next = this.store.local(kind, after);
-    if (kind.locals.size > known) this.#foreseen[kind.index]!.add(next);
-    return { next, sent, step: microStepOf(before, event.type), isTaken: false };
+    try {
+      const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
+      const known = kind.locals.size;
+      const next = this.store.local(kind, after);
+      if (kind.locals.size > known) this.#foreseen[kind.index]!.add(next);
+      return { next, sent, step: microStepOf(before, event.type), isTaken: false };
+    } catch (error) {
+      throw failureIn(id, before.value, event, error);
+    }
   }
 
   #stamp(slot: number, { next, sent, step }: Shared): Reaction {

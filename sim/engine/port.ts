@@ -57,3 +57,7 @@ export class UnhandledEventError extends ModelError {
     this.event = event;
   }
 }
+
+/** What was thrown, in words: an error of the language with its name. */
+export const thrownText = (error: unknown): string =>
+  error instanceof Error ? `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}` : String(error);

@@ -2,7 +2,7 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import { MICRO_STEP_EVENTS } from '../../events/index.ts';
 import type { AnyEvent } from '../store.ts';
-import { ModelError, type Reaction } from './port.ts';
+import { ModelError, type Reaction, thrownText } from './port.ts';
 
 interface StepMetaLike {
   readonly ns?: number;
@@ -34,16 +34,15 @@ export function microStepOf(snapshot: AnyMachineSnapshot, eventType: string): Mi
 }
 
 /**
- * What a machine throws is a mistake of the model: told with the actor, its state, the event and
- * its sender.
+ * What a machine throws, and what it does that cannot be carried out, is a mistake of the model:
+ * told with the actor, its state, the event and its sender.
  * XState puts a line before what a guard throws.
  */
 export function failureIn(id: string, value: unknown, { type, from }: AnyEvent & { readonly from?: unknown }, error: unknown): unknown {
   if (error instanceof ModelError) return error;
-  const told = error instanceof Error ? error.message.replace(/^Unable to evaluate guard [^\n]*:\n/, '') : String(error);
-  const kind = error instanceof Error && error.name !== 'Error' ? `${error.name}: ` : '';
+  const told = thrownText(error).replace(/Unable to evaluate guard [^\n]*:\n/, '');
   const sender = typeof from === 'string' ? ` from ${from}` : '';
-  return new ModelError(`${id} in ${stateName(value)} with ${type}${sender}: ${kind}${told}`, { cause: error });
+  return new ModelError(`${id} in ${stateName(value)} with ${type}${sender}: ${told}`, { cause: error });
 }
 
 /**

@@ -2,7 +2,8 @@
  * Every variant of a scenario explored, and what each does to host and guests over all schedules:
  * the table the designs are argued by.
  */
-import { outcomesOf } from '../host/outcomes.ts';
+import { ContextError } from '../../actors/path/path.ts';
+import { outcomesIn, outcomesOf } from '../host/outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
 import { WorldView } from '../view.ts';
@@ -35,6 +36,22 @@ export interface ComparedVariant {
   readonly exhausted: boolean;
   readonly exploration: Exploration;
   readonly outcomes: Readonly<Record<string, OutcomeRange>>;
+  /** Names of the outcomes that what takes part can bring about. */
+  readonly concerned: readonly string[];
+}
+
+/** A variant that cannot be set up, as its paths break a rule of contexts. */
+export interface RefusedVariant {
+  readonly variant: string;
+  readonly verdict: 'refused';
+  readonly refused: Refusal;
+}
+
+/** The rule that a path breaks, as `scheduling while atomic`, and the step at which. @public */
+export interface Refusal {
+  readonly rule: string;
+  readonly step: string;
+  readonly message: string;
 }
 
 export interface CompareOptions {
@@ -43,9 +60,20 @@ export interface CompareOptions {
   readonly isTimed?: boolean;
 }
 
+/** Compares a variant. Where contexts do not fit, that is its verdict, and others can go on. */
+export function* compareOrRefuse(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant | RefusedVariant> {
+  try {
+    return yield* compareVariant(scenario, options);
+  } catch (error) {
+    if (!(error instanceof ContextError)) throw error;
+    const { rule, step, message } = error;
+    return { variant: scenario.variant, verdict: 'refused', refused: { rule, step, message } };
+  }
+}
+
 export function* compareVariant(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant> {
   const exploration = yield* explore({ scenario, scheduler: 'where-it-applies', ...options });
-  const { outcomes: found, exhausted } = yield* outcomesOver(scenario, options);
+  const { outcomes: found, exhausted, concerned } = yield* outcomesOver(scenario, options);
   const outcomes = alsoIn(found, scenario, exploration);
   const broken = exploration.violations.length > 0;
   return {
@@ -54,6 +82,7 @@ export function* compareVariant(scenario: ResolvedScenario, options: CompareOpti
     exhausted: exploration.exhausted && exhausted,
     exploration,
     outcomes,
+    concerned,
   };
 }
 
@@ -81,15 +110,15 @@ function alsoIn(found: ComparedVariant['outcomes'], scenario: ResolvedScenario, 
 function* outcomesOver(
   scenario: ResolvedScenario,
   { maxStates, isTimed = false }: CompareOptions,
-): Search<{ outcomes: ComparedVariant['outcomes']; exhausted: boolean }> {
+): Search<Pick<ComparedVariant, 'outcomes' | 'exhausted' | 'concerned'>> {
   const explorer = new Explorer({ scenario, budget: { states: maxStates, isTimed }, properties: false });
   const report = yield* explorer.run();
-  const outcomesIn = (state: number) =>
+  const reachedIn = (state: number) =>
     Object.entries(outcomesOf(new WorldView(explorer.world.store, explorer.localsOf(state)), scenario.host.arch));
   const none = { count: 0, witness: null };
-  const seen = new Map<string, { count: number; witness: number | null }>(outcomesIn(0).map(([name]) => [name, none]));
+  const seen = new Map<string, { count: number; witness: number | null }>(reachedIn(0).map(([name]) => [name, none]));
   for (const state of explorer.ended) {
-    for (const [name, value] of outcomesIn(state)) {
+    for (const [name, value] of reachedIn(state)) {
       const { count, witness } = seen.get(name)!;
       if (value > 0) seen.set(name, { count: count + 1, witness: witness ?? state });
     }
@@ -104,5 +133,9 @@ function* outcomesOver(
   ]);
   const { wait, stopped } = yield* new WaitSearch(searchedBy(explorer, report), scenario).run();
   const range: OutcomeRange = { ...wait, reachable: wait.thread !== null, inAll: report.exhausted && wait.inAll };
-  return { outcomes: Object.fromEntries([...ranges, [LONGEST_WAIT, range]]), exhausted: report.exhausted && !stopped };
+  return {
+    outcomes: Object.fromEntries([...ranges, [LONGEST_WAIT, range]]),
+    exhausted: report.exhausted && !stopped,
+    concerned: outcomesIn(scenario, new Set(explorer.world.store.kindOfSlot.map(({ name }) => name))),
+  };
 }

@@ -2,6 +2,8 @@
  * Exploration as people ask for it: search everything, and give each violation by the least
  * deviating schedule that reaches it.
  */
+
+import { propertyOf } from '../properties/index.ts';
 import { Explorer } from './breadth/explorer.ts';
 import { searchedBy } from './breadth/searched.ts';
 import { ClassError } from './classes/class-error.ts';
@@ -16,6 +18,9 @@ import { BoundedSearch } from './in-order/bounded.ts';
 import { isLeastAt } from './in-order/deviations.ts';
 import type { WayTo } from './in-order/least-deviating.ts';
 import { Pricing } from './in-order/pricing.ts';
+import { profileOf } from './inspect/profile.ts';
+import { graphOf } from './inspect/reachable-graph.ts';
+import { trafficOf } from './inspect/traffic.ts';
 import { OrbitSearch } from './reduce/orbits.ts';
 import { SymmetryError } from './reduce/symmetry.ts';
 import type { Exploration, ExploreRequest, Limits, Search, Searched, SearchFacts } from './request.ts';
@@ -23,15 +28,33 @@ import { closing, reexecuted, reexecuting } from './turns.ts';
 
 /** What is asked for; without symmetry where the model does not have it, which is then told. */
 export function* explore(request: ExploreRequest): Search<Exploration> {
+  const memory = memoryIn(request.scenario);
+  if (memory !== null && request.scheduler === true) {
+    const exploration = yield* explore({ ...request, scheduler: false });
+    const why = `${memory} remembers the past by a monitor, and a class of configurations has many pasts`;
+    return unreduced(exploration, `No scheduler classes: ${why}.`, why);
+  }
   try {
+    if (memory !== null && request.symmetry === true)
+      throw new SymmetryError(`${memory} remembers the past by a monitor, which knows the names of whom it follows`);
     return yield* asked(request);
   } catch (error) {
     if (!(error instanceof SymmetryError) || request.symmetry !== true) throw error;
     const exploration = yield* asked({ ...request, symmetry: false });
-    const [space, ...rest] = exploration.guarantee;
-    return { ...exploration, unreduced: error.message, guarantee: [space!, `No symmetry: ${error.message}.`, ...rest] };
+    return unreduced(exploration, `No symmetry: ${error.message}.`, error.message);
   }
 }
+
+/** A search of all states in place of one that was asked for. */
+function unreduced(exploration: Exploration, sentence: string, why: string): Exploration {
+  const [space, ...rest] = exploration.guarantee;
+  const both = exploration.unreduced === undefined ? why : `${why}; ${exploration.unreduced}`;
+  return { ...exploration, unreduced: both, guarantee: [space!, sentence, ...rest] };
+}
+
+/** The first property of a scenario that has a monitor. */
+const memoryIn = ({ properties: { always, sometimes, eventually } }: ExploreRequest['scenario']): string | null =>
+  [...always, ...sometimes, ...eventually].find((id) => propertyOf(id).monitor !== undefined) ?? null;
 
 function asked(request: ExploreRequest): Search<Exploration> {
   const { limits, symmetry, scheduler } = request;
@@ -45,10 +68,17 @@ function asked(request: ExploreRequest): Search<Exploration> {
 const isLimited = (limits: Limits | undefined): boolean => Object.values(limits ?? {}).some((value) => value !== undefined);
 
 /** Whether nothing is asked for that a search over classes does not give. */
-function classesApply({ scenario, limits, local, compact, image, onTurn, shard }: ExploreRequest): boolean {
+function classesApply({ scenario, limits, local, compact, image, onTurn, shard, counts, graph }: ExploreRequest): boolean {
+  const inspects = counts === true || graph === true;
   const asksMore =
-    isLimited(limits) || local === true || compact === true || image !== undefined || onTurn !== undefined || shard !== undefined;
-  return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0;
+    isLimited(limits) ||
+    inspects ||
+    local === true ||
+    compact === true ||
+    image !== undefined ||
+    onTurn !== undefined ||
+    shard !== undefined;
+  return !asksMore && scenario.model === undefined && scenario.properties.eventually.length === 0 && memoryIn(scenario) === null;
 }
 
 /** States that are searched one by one before classes pay. */
@@ -125,11 +155,25 @@ function* allOf(request: ExploreRequest, explorer: Explorer): Search<Exploration
     return { message, labels: explorer.labelsTo(state) };
   };
   const { engine } = explorer.world;
-  const exploration = yield* closing(conclude(request, facts, wayTo, endless, engine));
+  const concluded = yield* closing(conclude(request, facts, wayTo, endless, engine));
+  const exploration = { ...concluded, ...(yield* inspected(request, searchedBy(explorer, report))) };
   // A search that is kept in a file, or is one of several, goes on where it stands.
-  return exploration.limit === 'states' && !onTurn && !shard && !compact
+  return exploration.limit === 'states' && !onTurn && !shard && !compact && !request.graph
     ? yield* withWidening(exploration, { ...request, engine }, (deviations) => boundText({ deviations }, from))
     : exploration;
+}
+
+/** What else is told of a space that this search has kept whole. */
+function* inspected(request: ExploreRequest, searched: Searched): Search<Pick<Exploration, 'traffic' | 'profile' | 'graph'>> {
+  const { scenario, counts, graph, compact, shard, local } = request;
+  if (compact || shard || local) return {};
+  const traffic = counts ? yield* trafficOf(searched) : null;
+  const profile = traffic && (yield* profileOf(searched));
+  return {
+    ...(traffic && { traffic }),
+    ...(profile && { profile }),
+    ...(graph && searched.exhausted && { graph: graphOf(scenario, searched) }),
+  };
 }
 
 /**

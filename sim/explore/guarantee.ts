@@ -6,6 +6,7 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Evidence } from './covered/evidence.ts';
 import { countsText } from './covered/holes.ts';
 import type { Coverage } from './covered/ledger.ts';
+import { orderText } from './memory-order.ts';
 import type { ClassFacts, Limits } from './request.ts';
 
 export interface GuaranteeFacts {
@@ -62,10 +63,11 @@ const vectorsText = (omissions: number | undefined): string =>
   omissions === undefined ? 'exact state vectors' : `64-bit fingerprints of states (expected omissions ${omissions.toExponential(1)})`;
 
 /** The host, and what is allowed in it; a model of its own has none. */
-function hostText({ model, host, allow }: ResolvedScenario): string {
+function hostText(scenario: ResolvedScenario): string {
+  const { model, host, allow } = scenario;
   if (model !== undefined) return '';
   const allowed = allow.length > 0 ? `, ${allow.join(', ')} allowed` : '';
-  return `preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allowed}; `;
+  return `preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allowed}${orderText(scenario).covered}; `;
 }
 
 /** What a state stands for, where it stands for several. */
@@ -121,7 +123,7 @@ export function guaranteeLines(facts: GuaranteeFacts): string[] {
     ...fair,
     `Covered: ${exhausted ? bound : 'the states found so far'}; ${hostText(scenario)}${vectorsText(facts.omissions)}, ${reexecutionText(facts.unverified)}.`,
     ...coverageLines(facts.coverage),
-    `Not covered: ${endsRuns(violated, scenario) ? 'what follows after a property has broken, ' : ''}store buffers and reordering (micro-steps interleave sequentially consistently), ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
+    `Not covered: ${endsRuns(violated, scenario) ? 'what follows after a property has broken, ' : ''}${orderText(scenario).notCovered}, ${deadlocks}${liveness}other programs than the scenario's, what docs/fidelity.md leaves out.`,
     ...(evidence ? [`Weakest evidence: ${evidence.grade}, at ${evidence.step} (${evidence.source}).`] : []),
   ];
 }

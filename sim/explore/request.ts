@@ -8,6 +8,7 @@ import type { PlainWorld } from '../restore.ts';
 import type { WorldStep } from '../rows/world-step.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Evidence } from './covered/evidence.ts';
+import type { Profile, ReachableGraph, Traffic } from './covered/inspection.ts';
 import type { Coverage, Ledger } from './covered/ledger.ts';
 import type { Division } from './space/division.ts';
 import type { SearchImage } from './space/image.ts';
@@ -118,6 +119,10 @@ export interface ExploreRequest {
   readonly image?: SearchImage;
   /** Called between two turns of a search of all schedules, and when it is over. */
   readonly onTurn?: (search: OpenSearch, isOver: boolean) => void;
+  /** Count how often each line was taken, and profile the states. */
+  readonly counts?: boolean;
+  /** Show each state and each step, where the search is whole. */
+  readonly graph?: boolean;
   /** Which shard of the space is searched: the verdict is then of that shard. */
   readonly shard?: { readonly division: Division; readonly name: string };
 }
@@ -176,6 +181,11 @@ export interface Exploration {
   };
   /** What there is to take, and what was taken. */
   readonly ledger: Ledger;
+  /** Where counts were asked for, and the search has kept each state for itself. */
+  readonly traffic?: Traffic;
+  readonly profile?: Profile;
+  /** Where it was asked for, and the search was whole. */
+  readonly graph?: ReachableGraph;
 }
 
 /** What a search of all schedules counts. */

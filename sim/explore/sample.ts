@@ -8,6 +8,7 @@ import { weakestEvidence } from './covered/evidence.ts';
 import { type Coverage, ledgerOf, localStatesOf } from './covered/ledger.ts';
 import { coverageLines, reexecutionText } from './guarantee.ts';
 import { Pricing } from './in-order/pricing.ts';
+import { orderText } from './memory-order.ts';
 import type { Deviations, Search } from './request.ts';
 import type { DrawnBy, PctMeasure, SampleReport, SampleRequest } from './sampling/request.ts';
 import { Sampler } from './sampling/sampler.ts';
@@ -109,8 +110,10 @@ function sampleLines(request: SampleRequest, counts: Counts, violations: readonl
 /** Fewest drawings for which 3 / N is the upper bound of a share that was not met. */
 const RULE_OF_THREE = 30;
 
-const coverageLine = ({ host, allow }: ResolvedScenario, unverified: number): string =>
-  `Drawn from: preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allow.length ? `, ${allow.join(', ')} allowed` : ''}; micro-steps interleave sequentially consistently, without store buffers and reordering; ${reexecutionText(unverified)}.`;
+const coverageLine = (scenario: ResolvedScenario, unverified: number): string => {
+  const { host, allow } = scenario;
+  return `Drawn from: preemption model ${host.preemption}, ${counted(host.cpus, 'pCPU')}, kernel ${host.kernel}${allow.length ? `, ${allow.join(', ')} allowed` : ''}; ${orderText(scenario).drawn}; ${reexecutionText(unverified)}.`;
+};
 
 function boundLines({ depth, horizon, entities, decisions, beyond, perSchedule, overall }: PctBound, schedules: number): string[] {
   const formula = depth === 1 ? '1/n' : `1/(n k^${depth - 1})`;

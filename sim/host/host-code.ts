@@ -4,6 +4,7 @@
  */
 import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
+import { ordered } from '../../actors/host/store-buffer.ts';
 import { CLOCK_PARTS } from '../../actors/kvm/clock.ts';
 import { type GuestEnv, type GuestImage, guestOperations } from '../../actors/kvm/guest-program.ts';
 import { kernelExitParts } from '../../actors/kvm/kernel-exits.ts';
@@ -15,7 +16,7 @@ import { type Owned, Slots } from '../../actors/kvm/slots.ts';
 import { signalParts } from '../../actors/kvm/tgkill.ts';
 import { type UserSpace, userExitParts } from '../../actors/kvm/user-exits.ts';
 import { kvmNotifiers } from '../../actors/kvm/vcpu-load.ts';
-import { type PathPatches, patchesWith } from '../../actors/path/patch.ts';
+import { type PathPatches, withEnv } from '../../actors/path/patch.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
@@ -39,13 +40,10 @@ const guestOpsIn = ({ vms }: ResolvedScenario): ReadonlySet<string> =>
 const hostOpsIn = ({ processes }: ResolvedScenario): ReadonlySet<string> =>
   new Set(processes.flatMap(({ threads }) => threads.flatMap(({ program }) => program.ops.map(({ op }) => op))));
 
-/**
- * KVM's slots with the parts of the vendor and of all mechanisms of the host.
- * @throws MechanismError if two claim one place
- */
-function slotsOf(scenario: ResolvedScenario): Slots {
+/** What KVM, the vendor and all mechanisms of the host put into slots. */
+export function ownedParts(scenario: ResolvedScenario): Owned[] {
   const vendor = VENDORS[scenario.host.arch];
-  const owned: Owned[] = [
+  return [
     { owner: 'kvm', parts: KVM_PARTS },
     { owner: 'kvm', parts: kernelExitParts(guestOpsIn(scenario)) },
     { owner: 'kvm', parts: signalParts(hostOpsIn(scenario), userSpaceOf(scenario).reenters) },
@@ -56,8 +54,15 @@ function slotsOf(scenario: ResolvedScenario): Slots {
       mechanism.kvm ? [{ owner: nameOf(mechanism), parts: mechanism.kvm(scenario) }] : [],
     ),
   ];
+}
+
+/**
+ * KVM's slots, filled.
+ * @throws MechanismError if two claim one place
+ */
+function slotsOf(scenario: ResolvedScenario): Slots {
   try {
-    return new Slots(owned, vendor.keyed);
+    return new Slots(ownedParts(scenario), VENDORS[scenario.host.arch].keyed);
   } catch (error) {
     if (error instanceof SlotError) throw new MechanismError(error.message);
     throw error;
@@ -76,6 +81,9 @@ const userSpaceOf = ({ vms, processes }: ResolvedScenario): UserSpace => {
     reenters: hosts.some((op) => op.op === 'KVM_RUN' && op.reenter === true),
   };
 };
+
+/** What becomes of the messages of a step: the store buffers of `memory: tso`. */
+const orderOf = ({ host }: ResolvedScenario): Pick<HostEnv, 'order'> => (host.options.memory === 'tso' ? { order: ordered } : {});
 
 /** Each part with its owner. */
 type Owner = readonly [owner: string, part: HostParts];
@@ -103,6 +111,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
   ];
   const env: HostEnv = {
     options: scenario.host.options,
+    cpus: Array.from({ length: scenario.host.cpus }, (_, cpu) => `pcpu:${cpu}`),
     vms,
     settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
     programs,
@@ -114,7 +123,8 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     slots: slotsOf(scenario),
     userSpace: userSpaceOf(scenario),
     vendor: VENDORS[scenario.host.arch],
-    patches: patchesWith(patches, () => env),
+    patches: withEnv(patches, () => env),
+    ...orderOf(scenario),
   };
   const carriedOut = (part: HostParts) => (part.operations?.(env) ?? []).map(([name]) => name);
   refuseTwice(owners, 'the operation', carriedOut);
@@ -132,7 +142,7 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
 /** @throws MechanismError if nothing carries out what a guest does, or two mechanisms do */
 export function guestEnvOf(scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv {
   const parts = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []);
-  const env: GuestEnv = { images, parts, patches: patchesWith(patches, () => env) };
+  const env: GuestEnv = { images, parts, patches: withEnv(patches, () => env), ...orderOf(scenario) };
   const names = guestOperations(env).map(([name]) => name);
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new MechanismError(`two mechanisms carry out the guest's operation ${twice}; expected one of them to`);

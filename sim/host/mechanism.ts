@@ -53,6 +53,12 @@ export interface Outcome {
   /** The heading of its column. */
   readonly title: string;
   readonly count: (world: WorldView) => number;
+  /**
+   * Whether what brings it about takes part in the scenario, which has actors of these kinds. Where
+   * it takes part in no variant, `compare` has no such column, unless it happened all the same.
+   * Without the function it takes part in every scenario.
+   */
+  readonly concerns?: (scenario: ResolvedScenario, kinds: ReadonlySet<string>) => boolean;
 }
 
 /** Whether a host thread waits, by its local state, on a host with these options. @public */

@@ -8,6 +8,9 @@ import { HOST_INTERRUPTS } from '../../actors/host/interrupt.ts';
 import { GRADES } from '../../actors/path/path.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import { didYouMean } from '../../events/nearest.ts';
+import { OWN_OPTIONS } from '../../events/options.ts';
+
+import { isMonitor } from '../monitors/monitor.ts';
 import { progress } from '../properties/liveness.ts';
 import { explain } from '../scenario/explain.ts';
 import { NAME, PROPERTY_ID, strict, VARIANT_NAME } from '../scenario/fields.ts';
@@ -48,7 +51,10 @@ const VALUE = z
   .string({ error: 'expected a value in quotes' })
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { error: 'expected letters, digits, . _ -' });
 
-/** What the functions of `sim/property.ts` make. */
+/** What the functions of `sim/temporal.ts` make. */
+const MONITOR = z.custom<unknown>((value) => isMonitor(value), { error: 'expected what leadsTo(), monitor() and the like make' });
+
+/** What the functions of `sim/property.ts` and `sim/temporal.ts` make. */
 const PROPERTY = strict({
   id: PROPERTY_ID,
   form: z.enum(['always', 'sometimes', 'eventually']),
@@ -60,6 +66,7 @@ const PROPERTY = strict({
   sees: isFunction.optional(),
   owes: isFunction.optional(),
   cycle: isFunction.optional(),
+  monitor: MONITOR.optional(),
 }).check(({ value, issues }) => {
   const { form, kinds, owes, cycle } = value;
   const refuse = (path: string, message: string) => issues.push({ code: 'custom', input: value, path: [path], message });
@@ -94,7 +101,10 @@ const FIELDS = {
   guestOperations: OPERATIONS.optional(),
   hostOperations: OPERATIONS.optional(),
   properties: listOf(PROPERTY, 'a list of properties').optional(),
-  outcomes: listOf(strict({ name: TEXT, title: TEXT, count: isFunction }), 'a list of outcomes').optional(),
+  outcomes: listOf(
+    strict({ name: TEXT, title: TEXT, count: isFunction, concerns: isFunction.optional() }),
+    'a list of outcomes',
+  ).optional(),
   waits: listOf(isFunction, 'a list of functions').optional(),
   catalogue: mapOf(z.enum(['bus', 'queued', 'latched', 'offer']), 'a map from event types').optional(),
   quiet: listOf(TEXT, 'a list of event types').optional(),
@@ -143,6 +153,7 @@ const fail = (where: string, issues: readonly PathIssue[]): never => {
 export const hostOwn = (): Mechanism => ({
   name: 'host',
   arches: ARCHES.options,
+  options: OWN_OPTIONS,
   sections: Object.fromEntries(CORE_KEYS.map((key) => [key, {} as Section])),
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,

@@ -7,16 +7,25 @@ import { type HostEnv, type HostItem, type HostPath, host, hostPatch, opOf } fro
 import { fn } from '../../actors/kit/fn.ts';
 import type { Primitive } from '../../actors/kit/primitive.ts';
 import { type GuestEnv, type GuestItem, type GuestPath, guest, opOf as guestOpOf, guestPatch } from '../../actors/kvm/guest-program.ts';
-import type { PathPatches } from '../../actors/path/patch.ts';
+import { joinKvm } from '../../actors/kvm/kit-exits.ts';
+import { joinPatches, type PathPatches } from '../../actors/path/patch.ts';
 import type { Source } from '../../actors/path/path.ts';
-import type { GuestOp, HostOp } from '../../events/program.ts';
-import { type Arguments, type Operation, operation } from '../scenario/operation.ts';
+import type { Arguments, Operation } from '../scenario/operation.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
+import { type Argument, argumentOf, operationOf } from './race-argument.ts';
+import { hooksOf, type RunHooks } from './race-hooks.ts';
+import {
+  type Declared,
+  guestItemsOf,
+  guestOperationsOf,
+  haltEndsOf,
+  hostOperationsOf,
+  type KvmRace,
+  kvmPartsOf,
+  refuseLacking,
+} from './race-kvm.ts';
 import { propertiesOf } from './used-parts.ts';
-
-/** What an argument of the operation is, for the thread or the guest that stands at it. @public */
-export type Argument = <V = string>(name: string) => (walker: object) => V;
 
 /** An operation of a program, and what carries it out. @public */
 export interface RaceOperation<Env, Item> {
@@ -28,7 +37,10 @@ export interface RaceOperation<Env, Item> {
 }
 
 /** What a race brings: all that a mechanism may, in fewer words. @public */
-export interface Race extends Omit<Mechanism, 'uses' | 'hostOperations' | 'guestOperations' | 'host' | 'guest' | 'patch'> {
+export interface Race
+  extends Omit<Mechanism, 'uses' | 'hostOperations' | 'guestOperations' | 'host' | 'guest' | 'patch'>,
+    KvmRace,
+    RunHooks {
   readonly uses?: readonly Primitive[];
   /** What threads of a host process do, by the name of the operation. */
   readonly operations?: Readonly<Record<string, RaceOperation<HostEnv, HostItem>>>;
@@ -42,18 +54,15 @@ export interface Race extends Omit<Mechanism, 'uses' | 'hostOperations' | 'guest
   readonly faults?: Readonly<Record<string, (env: HostEnv) => readonly HostItem[]>>;
 }
 
-const tableOf = (operations: Readonly<Record<string, RaceOperation<never, unknown>>>): Readonly<Record<string, Operation>> =>
-  Object.fromEntries(Object.entries(operations).map(([name, { summary, args = {} }]) => [name, operation(name, summary, args)]));
+/** @throws MechanismError if two of them have one name */
+function tableOf(name: string, operations: readonly (readonly [string, Declared])[]): Readonly<Record<string, Operation>> {
+  const twice = operations.find(([one], at) => operations.findIndex(([other]) => other === one) < at);
+  if (twice) throw new MechanismError(`mechanism ${name}: two operations are called ${twice[0]}; expected another name for one of them`);
+  return Object.fromEntries(operations.map(([one, { summary, args }]) => [one, operationOf(one, summary, args)]));
+}
 
 /** The path that carries an operation out is named after it. */
 const functionOf = (name: string): string => name.replaceAll('-', '_');
-
-/** @throws MechanismError if the operation has no such argument */
-function read<V>(op: GuestOp | HostOp | { readonly op: string }, name: string): V {
-  if (!Object.hasOwn(op, name))
-    throw new MechanismError(`${op.op} has no argument ${name}; expected ${Object.keys(op).slice(1).join(', ') || 'none'}`);
-  return (op as unknown as Readonly<Record<string, V>>)[name]!;
-}
 
 /** An option whose first value is `off` switches the whole race: with it nothing takes part. */
 function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chosen } }: ResolvedScenario): boolean {
@@ -69,55 +78,64 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
  * of the changed paths.
  * @public
  */
-export function race({
-  uses = [],
-  operations = {},
-  guestOperations = {},
-  paths = {},
-  guestPaths = {},
-  faults,
-  properties = [],
-  ...rest
-}: Race): Mechanism {
+export function race(declared: Race): Mechanism {
+  const { uses = [], operations = {}, guestOperations = {}, paths = {}, guestPaths = {}, faults, properties = [], ...more } = declared;
+  const { requests, ioctls, exits, hypercalls, msrs, naes, onLoad, onPut, onEntry, onExit, ...rest } = more;
+  const ofKvm = { requests, ioctls, exits, hypercalls, msrs, naes } as KvmRace;
+  const hooks = { onLoad, onPut, onEntry, onExit } as RunHooks;
+  refuseLacking(rest.name, ofKvm, rest.arches);
   const patches: PathPatches = Object.fromEntries([
     ...Object.entries(paths).map(([name, change]) => [name, [hostPatch(change)]] as const),
     ...Object.entries(guestPaths).map(([name, change]) => [name, [guestPatch(change)]] as const),
   ]);
+  const endsHalt = haltEndsOf(ofKvm);
   return {
     ...rest,
     properties: [...properties, ...propertiesOf([...new Set(uses)])],
     uses: (scenario) => (isOff(rest, scenario) ? [] : uses),
-    hostOperations: tableOf(operations),
-    guestOperations: tableOf(guestOperations),
+    hostOperations: tableOf(rest.name, [...Object.entries(operations), ...hostOperationsOf(ofKvm)]),
+    guestOperations: tableOf(rest.name, [...Object.entries(guestOperations), ...guestOperationsOf(ofKvm)]),
     host: () => ({
       operations: (env) =>
-        Object.entries(operations).map(([name, { source, does }]) => [
+        Object.entries(operations).map(([name, { source, args, does }]) => [
           name,
           host.call(
             fn(
               functionOf(name),
               source,
-              does(env, (arg) => (walker) => read(opOf(env, walker as never), arg)),
+              does(
+                env,
+                argumentOf(args, (t) => opOf(env, t as never), nameOf),
+              ),
             ),
           ),
         ]),
       ...(faults && { faults }),
     }),
-    guest: () => ({
-      operations: (env) =>
-        Object.entries(guestOperations).map(([name, { source, does }]) => [
+    guest: (scenario) => ({
+      operations: (env) => [
+        ...Object.entries(guestOperations).map(([name, { source, args, does }]): readonly [string, readonly GuestItem[]] => [
           name,
           [
             guest.call(
               fn(
                 functionOf(name),
                 source,
-                does(env, (arg) => (walker) => read(guestOpOf(env, walker as never), arg)),
+                does(
+                  env,
+                  argumentOf(args, (v) => guestOpOf(env, v as never), nameOf),
+                ),
               ),
             ),
           ],
         ]),
+        ...guestItemsOf(ofKvm, scenario)(env),
+      ],
+      ...(endsHalt.length > 0 && { endsHalt }),
     }),
-    patch: (scenario) => (isOff(rest, scenario) ? {} : { paths: patches }),
+    kvm: (scenario) => joinKvm(rest.kvm?.(scenario) ?? {}, kvmPartsOf(ofKvm, scenario, isOff(rest, scenario))),
+    patch: (scenario) => (isOff(rest, scenario) ? {} : { paths: joinPatches(patches, hooksOf(hooks, scenario.host.arch)) }),
   };
 }
+
+const nameOf = (op: object): string => (op as { readonly op: string }).op;

@@ -2,35 +2,26 @@
  * From a resolved scenario to the actors of a run: who exists, in which slot, with which machine
  * and input.
  */
-import type { AnyStateMachine } from 'xstate';
-import type { Completion } from '../../actors/host/completion.ts';
-import { hostProcessMachine } from '../../actors/host/host-process.ts';
-import { hostSchedulerMachine } from '../../actors/host/host-scheduler.ts';
-import { hostThreadMachine } from '../../actors/host/host-thread.ts';
-import { loopMachine, mutexMachine } from '../../actors/host/kernel-objects.ts';
-import { pcpuMachine } from '../../actors/host/pcpu.ts';
+import { storeBufferOf } from '../../actors/host/store-buffer.ts';
 import { hvLockId } from '../../actors/kvm/clock.ts';
 import type { GuestImage } from '../../actors/kvm/guest-program.ts';
 import type { VmFacts } from '../../actors/kvm/kvm-env.ts';
-import { vcpuMachine } from '../../actors/kvm/vcpu.ts';
-import { vmMachine } from '../../actors/kvm/vm.ts';
 import type { ActorId } from '../../events/event.ts';
 import { CATALOGUE } from '../../events/index.ts';
 import type { GuestOp, HostOp, Program } from '../../events/program.ts';
 import { models } from '../models/index.ts';
+import { withMonitors } from '../monitors/lineup.ts';
 import type { ResolvedScenario, ResolvedVm } from '../scenario/types.ts';
 import type { ActorSpec, Topology } from '../store.ts';
-import { guestEnvOf, hostEnvOf } from './host-code.ts';
 import { interchangeableIn } from './interchangeable.ts';
-import { type Mechanism, MechanismError } from './mechanism.ts';
+import { machinesOf } from './machines.ts';
 import { merged } from './merged.ts';
 import { modelTopology } from './model-topology.ts';
 import { Numbering } from './numbering.ts';
 import { checkedTopology } from './own-topology.ts';
-import { patchMachines, pathPatchesOf, refuseUnknownPaths } from './patches.ts';
-import { amongMechanisms, mechanismsOf, originOf, patchesOf } from './registry.ts';
+import { mechanismsOf } from './registry.ts';
 import { runnerOf } from './runner.ts';
-import { actorsOf, machinesOf as machinesOfParts, partsIn, perCpuOf, setsOf } from './used-parts.ts';
+import { actorsOf, type HostSide, hostSideOf, partsIn, perCpuOf, setsOf } from './used-parts.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
 const vcpuId = (vm: string, index: number): ActorId => `vcpu:${vm}/${index}`;
@@ -89,9 +80,14 @@ const SETS: readonly string[] = [
 /**
  * The actors of a scenario, and machines whose paths follow its options. Slots are in this order:
  * pCPUs, scheduler, threads, processes, vCPUs, VMs, those of mechanisms and of the primitives that
- * these use, mutexes of vCPUs and of VMs, loop counters.
+ * these use, store buffers, mutexes of vCPUs and of VMs, loop counters, monitors of properties.
  */
 export function topologyOf(scenario: ResolvedScenario): Topology {
+  return withMonitors(bareTopologyOf(scenario), scenario);
+}
+
+/** The same without the monitors of its properties. */
+function bareTopologyOf(scenario: ResolvedScenario): Topology {
   const own = models().find(({ name }) => name === scenario.model);
   if (own) return modelTopology(own, scenario);
   const programs = new Numbering<Program<HostOp>>();
@@ -101,7 +97,7 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
   const flags = flagsOf(scenario);
   const used = partsIn(scenario);
   const actors: ActorSpec[] = [
-    ...cpusOf(scenario, threads),
+    ...cpusOf(scenario, threads, hostSideOf(used, scenario)),
     ...threads.map((thread) => ({
       id: thread.id,
       kind: 'hostThread',
@@ -117,13 +113,14 @@ export function topologyOf(scenario: ResolvedScenario): Topology {
     ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...actorsOf(used, scenario),
+    ...storeBuffersOf(scenario),
     ...scenario.vms.flatMap((vm) => vm.vcpus.map((_, i) => ({ id: `mutex:${vcpuId(vm.id, i)}`, kind: 'mutex', input: null }))),
     ...(scenario.host.tsc === 'unstable' ? scenario.vms.map(({ id }) => ({ id: hvLockId(id), kind: 'mutex', input: null })) : []),
     ...loopsOf(scenario, threads),
   ];
   const { machines, origins } = machinesOf(scenario, used, { programs: programs.values, images: images.values, vms: facts });
   const mechanisms = mechanismsOf(scenario.host.arch);
-  const perCpu = [...mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []), ...perCpuOf(used)];
+  const perCpu = ['storeBuffer', ...mechanisms.flatMap((mechanism) => mechanism.perCpu ?? []), ...perCpuOf(used)];
   const sets = [...SETS, ...mechanisms.flatMap((mechanism) => mechanism.sets ?? []), ...setsOf(used)];
   const interchangeable = interchangeableIn(actors, perCpu);
   return checkedTopology(
@@ -138,71 +135,8 @@ const flagsOf = (scenario: ResolvedScenario): readonly string[] =>
     .flatMap((mechanism) => mechanism.taskFlags?.(scenario) ?? [])
     .sort();
 
-/** Devices of the host whose completion interrupts a CPU. */
-const completionsOf = ({ host }: ResolvedScenario): readonly Completion[] =>
-  mechanismsOf(host.arch).flatMap(({ completions = [] }) => completions);
-
 const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
   Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
-
-/** The machine of each kind, with the paths that the scenario's options choose. */
-function machinesOf(
-  scenario: ResolvedScenario,
-  used: ReturnType<typeof partsIn>,
-  parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[]; vms: Facts },
-): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
-  const changes = patchesOf(scenario);
-  const code = { ...parts, patches: pathPatchesOf(changes) };
-  const env = hostEnvOf(scenario, code);
-  const guest = guestEnvOf(scenario, code);
-  refuseUnknownPaths(changes, env, guest);
-  const machines: Record<string, AnyStateMachine> = {
-    pcpu: pcpuMachine(completionsOf(scenario)),
-    hostScheduler: hostSchedulerMachine,
-    hostThread: hostThreadMachine(env),
-    hostProcess: hostProcessMachine,
-    vcpu: vcpuMachine(guest),
-    vm: vmMachine,
-  };
-  const origins = addMachines(machines, scenario, (mechanism) => machinesOfParts(used, mechanism, env));
-  patchMachines(machines, changes, scenario);
-  return { machines, origins };
-}
-
-/**
- * Adds the machines of objects that threads ask, and those of mechanisms. Returns which of the
- * user's own mechanisms brought each kind.
- */
-function addMachines(
-  machines: Record<string, AnyStateMachine>,
-  scenario: ResolvedScenario,
-  ofParts: (mechanism: Mechanism) => Readonly<Record<string, AnyStateMachine>>,
-): Record<string, string> {
-  const origins: Record<string, string> = {};
-  const owners: Record<string, string> = {};
-  const objects = {
-    name: 'every host',
-    origin: null,
-    kinds: { mutex: mutexMachine, loop: loopMachine } as Record<string, AnyStateMachine>,
-  };
-  const sets = amongMechanisms<{ name: string; origin: string | null; kinds: Record<string, AnyStateMachine> }>(objects, (one) => ({
-    name: `mechanism ${one.name}`,
-    origin: originOf(one),
-    kinds: one.arches.includes(scenario.host.arch) ? { ...one.machines?.(scenario), ...ofParts(one) } : {},
-  }));
-  for (const { name, origin, kinds } of sets) {
-    for (const [kind, machine] of Object.entries(kinds)) {
-      if (Object.hasOwn(machines, kind))
-        throw new MechanismError(
-          `${origin ?? name}: machines(): ${kind} is there already, from ${owners[kind] ?? 'every host'}; patch().machines changes a machine`,
-        );
-      machines[kind] = machine;
-      owners[kind] = name;
-      if (origin !== null) origins[kind] = origin;
-    }
-  }
-  return origins;
-}
 
 /** Threads that are queued at the start: where they are bound, else one CPU after the other. */
 function queuedOn(cpus: readonly ActorId[], threads: readonly Thread[]): Readonly<Record<ActorId, readonly ActorId[]>> {
@@ -212,18 +146,23 @@ function queuedOn(cpus: readonly ActorId[], threads: readonly Thread[]): Readonl
   return Object.fromEntries(cpus.map((cpu, index) => [cpu, queued(index).sort()]));
 }
 
-function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSpec[] {
+function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[], parts: HostSide): ActorSpec[] {
   const { host, allow } = scenario;
   // At most one: the registry refuses a second mechanism that gives a core.
   const coreOf = mechanismsOf(host.arch).find(({ core }) => core !== undefined)?.core;
   const flags = flagsOf(scenario);
   const cpus = Array.from({ length: host.cpus }, (_, index) => cpuId(index));
   const queued = queuedOn(cpus, threads);
-  const asleep: Readonly<Record<ActorId, ActorId>> = Object.assign(
+  const own: Readonly<Record<ActorId, ActorId>> = Object.assign(
     {},
     ...mechanismsOf(host.arch).map((mechanism) => mechanism.kernelThreads?.(scenario) ?? {}),
   );
-  const bound = { ...asleep, ...Object.fromEntries(threads.flatMap(({ id, cpu }) => (cpu === undefined ? [] : [[id, cpus[cpu]!]]))) };
+  const asleep = { ...own, ...parts.asleep };
+  const bound = {
+    ...own,
+    ...parts.bound,
+    ...Object.fromEntries(threads.flatMap(({ id, cpu }) => (cpu === undefined ? [] : [[id, cpus[cpu]!]]))),
+  };
   const some = (map: object): boolean => Object.keys(map).length > 0;
   return [
     ...cpus.map((id, index) => ({
@@ -238,11 +177,19 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[]): ActorSp
         waiting: queued[id],
         ...(coreOf && { core: coreOf(scenario, index) }),
         ...(flags.length > 0 && { idleTif: flags }),
+        ...(isTso(scenario) && { storeBuffer: storeBufferOf(id) }),
+        ...(some(parts.handlersOf(index)) && { handlers: parts.handlersOf(index) }),
       },
     })),
     { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(some(asleep) && { asleep }), ...(some(bound) && { bound }) } },
   ];
 }
+
+const isTso = ({ host }: ResolvedScenario): boolean => host.options.memory === 'tso';
+const storeBuffersOf = (scenario: ResolvedScenario): ActorSpec[] =>
+  isTso(scenario)
+    ? Array.from({ length: scenario.host.cpus }, (_, i) => ({ id: storeBufferOf(cpuId(i)), kind: 'storeBuffer', input: null }))
+    : [];
 
 const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
   scenario.processes.map(({ id, threads }) => {

@@ -5,6 +5,7 @@
 import type { AnyStateMachine } from 'xstate';
 import type { HostEnv } from '../../actors/host/host-env.ts';
 import { instancesOf, type Part, type Primitive } from '../../actors/kit/primitive.ts';
+import type { ActorId } from '../../events/event.ts';
 import { alwaysEach, type Property } from '../property.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { ActorSpec } from '../store.ts';
@@ -91,6 +92,27 @@ export function actorsOf(used: readonly Used[], { host, vms }: ResolvedScenario)
       input: part.input?.(instance) ?? null,
     })),
   );
+}
+
+/** What of parts is the host's: kernel threads that sleep at the start, and handlers of interrupts. */
+export interface HostSide {
+  readonly asleep: Readonly<Record<ActorId, ActorId>>;
+  readonly bound: Readonly<Record<ActorId, ActorId>>;
+  /** The handlers of one CPU, by interrupt. */
+  readonly handlersOf: (cpu: number) => Readonly<Record<string, ActorId>>;
+}
+
+export function hostSideOf(used: readonly Used[], { host, vms }: ResolvedScenario): HostSide {
+  const shape = { cpus: host.cpus, vms: vms.map(({ id, vcpus }) => ({ id, vcpus: vcpus.length })) };
+  const threads = used.flatMap(({ part: { kind, per, sleeps } }) =>
+    sleeps === undefined ? [] : instancesOf(per, shape).map((one) => ({ id: `${kind}:${one}`, ...sleeps(one) })),
+  );
+  const placed = (some: typeof threads) => Object.fromEntries(some.map(({ id, cpu }) => [id, `pcpu:${cpu % host.cpus}`]));
+  return {
+    asleep: placed(threads),
+    bound: placed(threads.filter(({ bound }) => bound)),
+    handlersOf: (cpu) => Object.fromEntries(used.flatMap(({ part: { kind, handles } }) => (handles ? [[handles, `${kind}:${cpu}`]] : []))),
+  };
 }
 
 /** The machines of one mechanism's parts, by kind. */

@@ -3,7 +3,7 @@
  * been granted it since. Runs are compared by the longest wait.
  */
 import type { HostThread } from '../../actors/host/host-env.ts';
-import { ModelError } from '../engine/port.ts';
+import { ModelError, thrownText } from '../engine/port.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Store } from '../store.ts';
 import type { Waits } from './mechanism.ts';
@@ -18,7 +18,13 @@ type Host = Pick<ResolvedScenario['host'], 'arch' | 'options'>;
 const wasRefused: Waits = ({ context: { frames } }) => frames?.code?.granted === false;
 
 /** A module of the user's own may answer anything, and a promise would count as yes. */
-function answerOf(answer: unknown): boolean {
+function answerOf(one: Waits, ...args: Parameters<Waits>): boolean {
+  let answer: unknown;
+  try {
+    answer = one(...args);
+  } catch (error) {
+    throw new ModelError(`waits throws: ${thrownText(error)}`, { cause: error });
+  }
   if (typeof answer === 'boolean') return answer;
   throw new ModelError(`waits answered ${typeof answer === 'object' ? 'an object' : String(answer)}; expected true or false`);
 }
@@ -33,7 +39,7 @@ export function waitsIn(store: Store, { arch, options }: Host): (slot: number, l
     const answers = known[kind.index]!;
     if (answers[local] === undefined) {
       const { value, context } = kind.locals.values[local]!;
-      answers[local] = waits.some((one) => answerOf(one({ value, context: context as unknown as HostThread }, options)));
+      answers[local] = waits.some((one) => answerOf(one, { value, context: context as unknown as HostThread }, options));
     }
     return answers[local];
   };

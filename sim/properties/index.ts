@@ -4,12 +4,15 @@ import { amongMechanisms, perRegistry } from '../host/registry.ts';
 import { models } from '../models/index.ts';
 import type { Property } from '../property.ts';
 import type { KnownProperty } from '../scenario/properties.ts';
+import { guarded } from './guarded.ts';
 import { progress } from './liveness.ts';
 
-export const properties = perRegistry((): readonly Property[] => [
-  ...amongMechanisms<readonly Property[]>([progress], (mechanism) => mechanism.properties ?? []).flat(),
-  ...models().flatMap((model) => model.properties),
-]);
+export const properties = perRegistry((): readonly Property[] =>
+  [
+    ...amongMechanisms<readonly Property[]>([progress], (mechanism) => mechanism.properties ?? []).flat(),
+    ...models().flatMap((model) => model.properties),
+  ].map(guarded),
+);
 
 /** All properties as scenarios are checked against them. */
 export const knownProperties = (): readonly KnownProperty[] => properties().map(({ id, form }) => ({ id, kind: form }));

@@ -22,9 +22,18 @@ export const progress = endlessly('cpu.progress', {
       const message = `unbounded retry: ${named(retrying)} tries the same again and again, and is refused each time`;
       return { kind: 'unbounded-retry', message };
     }
-    return { kind: 'hang', message: `hang: ${named(waiting)} ${waiting.length > 1 ? 'retire' : 'retires'} nothing any more` };
+    const hang = `hang: ${named(waiting)} ${waiting.length > 1 ? 'retire' : 'retires'} nothing any more`;
+    return { kind: 'hang', message: `${hang}${wouldEnd(waiting)}` };
   },
 });
+
+/** What would let in a thread that may end the wait. */
+function wouldEnd(waiting: readonly CpuInCycle[]): string {
+  const queued = waiting.flatMap(({ queued: here = [] }) => here);
+  if (queued.length === 0) return '';
+  const [are, get] = queued.length > 1 ? ['are', 'get'] : ['is', 'gets'];
+  return `; ${queued.join(' and ')} ${are} queued there, and ${get} in where that code yields or is preempted`;
+}
 
 /** The scenario with the question whether every CPU that waits is let through. */
 export function withLiveness(scenario: ResolvedScenario): ResolvedScenario {

@@ -20,9 +20,27 @@ function twice(values: readonly string[], base: Path): PathIssue[] {
   );
 }
 
+/** The memory of arm64 is weaker than `tso`, and its order is not there. */
+function orderIssues({
+  host,
+  variants = {},
+}: Pick<Scenario, 'host'> & { readonly variants: Scenario['variants'] | undefined }): PathIssue[] {
+  if (host.arch !== 'arm64') return [];
+  const given: readonly (readonly [Path, string | undefined])[] = [
+    [['host', 'options', 'memory'], host.options?.memory],
+    ...Object.entries(variants).map(([name, options]) => [['variants', name, 'memory'], options.memory] as const),
+  ];
+  return given
+    .filter(([, order]) => order === 'tso')
+    .map(([path]) => ({
+      path,
+      message: 'found "tso", the memory order of x86; expected "sc": that of arm64 is weaker, and no model of it is there',
+    }));
+}
+
 /** A host that contradicts itself. */
-export function hostIssues({ host, allow = [], time }: Pick<Scenario, 'host' | 'allow' | 'time'>): PathIssue[] {
-  const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow'])];
+export function hostIssues({ host, allow = [], time, variants }: Pick<Scenario, 'host' | 'allow' | 'time' | 'variants'>): PathIssue[] {
+  const issues = [...twice(host.features ?? [], ['host', 'features']), ...twice(allow, ['allow']), ...orderIssues({ host, variants })];
   if (host.smt === true && host.cpus !== undefined && host.cpus % 2 !== 0) {
     issues.push({ path: ['host', 'cpus'], message: `found ${host.cpus}; expected an even number: with smt, each two CPUs share a core` });
   }

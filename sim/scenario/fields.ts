@@ -38,8 +38,8 @@ export function integer(min: number, max: number, show: (value: number) => strin
 const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error, abort: true });
 
 /**
- * Names of scenarios, VMs, processes and variants. They start with a letter, so that a map keeps
- * the order they are written in.
+ * Names of scenarios, VMs and processes. They start with a letter, so that a map keeps the order
+ * they are written in.
  * @public
  */
 export const NAME = matching(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, 'expected a kebab-case name such as "vm0" or "map-lock"').max(64, {

@@ -21,6 +21,7 @@ import {
   unknownName,
   withoutPlace,
 } from './issues.ts';
+import { withLaterParts } from './later-parts.ts';
 import { lowerScenario } from './lower.ts';
 import type { LoweredProcess, LoweredVm, Node, Structure } from './lowered.ts';
 import { parameterValues } from './parameters.ts';
@@ -203,12 +204,6 @@ function resolvedIssues(scenario: ResolvedScenario): PathIssue[] {
   ];
 }
 
-/** A journal lacks the options that came after it: they have the values that a host has without. */
-function withLaterOptions(scenario: ResolvedScenario): ResolvedScenario {
-  const { host } = scenario;
-  return { ...scenario, host: { ...host, options: hostOptions(host.arch, host.kernel, host.options) } };
-}
-
 /**
  * Checks a resolved scenario that comes out of a journal, and returns a copy.
  * @throws ResolvedScenarioError
@@ -221,7 +216,7 @@ export function validateResolved(json: unknown): ResolvedScenario {
   if (copy.issues.length > 0) return fail(copy.issues);
   const parsed = resolvedSchema(archIn(copy.value)).safeParse(copy.value);
   if (!parsed.success) return fail(explain(parsed.error, copy.value));
-  const scenario = withLaterOptions(parsed.data);
+  const scenario = withLaterParts(parsed.data);
   const issues = resolvedIssues(scenario);
   return issues.length > 0 ? fail(issues) : scenario;
 }

@@ -24,7 +24,7 @@ import {
   TIME,
   vmType,
 } from './schema.ts';
-import { hasDefaults, resolvedSections, resolvedSettings } from './sections.ts';
+import { resolvedSections, settingFields } from './sections.ts';
 import type { Arch, ResolvedScenario, ResolvedSections } from './types.ts';
 
 /** Longer than any program that a file of the greatest size can hold. */
@@ -85,13 +85,8 @@ const IDS = z.array(PROPERTY_ID).max(LIMITS.names);
 const THREAD_ERROR = 'expected "vcpu<k>" or an index';
 const THREAD_ID = z.string({ error: THREAD_ERROR }).regex(/^(?:vcpu)?(?:0|[1-9][0-9]{0,3})$/, { error: THREAD_ERROR });
 
-/** Settings of a VM. Where all VMs have some, none lacks them. */
-function settings(arch: Arch | null) {
-  // The mechanisms' schemas decide the shape at run time as the interface does for the compiler.
-  const schema = strict(resolvedSettings(arch)) as z.ZodType<unknown> as z.ZodType<Partial<VmSettings>>;
-  return arch !== null && hasDefaults(arch) ? schema : schema.exactOptional();
-}
-
+// The mechanisms' schemas decide the shape at run time as the interfaces do for the compiler.
+const settings = (arch: Arch | null) => strict(settingFields(arch)) as z.ZodType<unknown> as z.ZodType<Partial<VmSettings>>;
 const sections = (arch: Arch | null) => strict(resolvedSections(arch)) as z.ZodType<unknown> as z.ZodType<Partial<ResolvedSections>>;
 
 /** A resolved scenario by its shape, for hosts of an architecture; `structure.ts` has the rest. */
@@ -124,7 +119,7 @@ export const resolvedSchema = perArch(
           strict({
             id: NAME,
             type: vmType(),
-            settings: settings(arch),
+            settings: settings(arch).exactOptional(),
             vcpus: z.array(guest()).max(LIMITS.vcpus),
           }),
         )

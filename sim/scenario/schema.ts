@@ -3,12 +3,12 @@
  * is in `checks.ts`.
  */
 import { z } from 'zod';
-import { type HostOptions, PREEMPTION_MODELS } from '../../events/options.ts';
+import { type HostOptions, OWN_OPTIONS, PREEMPTION_MODELS } from '../../events/options.ts';
 import { U64_MAX } from '../../events/u64.ts';
 import { allowedOffers, mechanisms, perArch, perRegistry } from '../host/registry.ts';
 import { BITS64, EXPECTED_NAME, integer, LIMITS, NAME, named, PARAMETER_NAME, PROPERTY_PATTERN, strict, VARIANT_NAME } from './fields.ts';
 import { guestProgram, hostProgram } from './program-schema.ts';
-import { writtenSections, writtenSettings } from './sections.ts';
+import { settingFields, writtenSections } from './sections.ts';
 import type { Arch, CORE_KEYS, Expectation, Parameter, Scenario, Uncovered } from './types.ts';
 
 const TEXT_MAX = 2000;
@@ -39,7 +39,7 @@ export const SOURCE = z.string().max(TEXT_MAX);
 
 /** Values of every option of every host, the default first. */
 export const optionValues = perRegistry(
-  (): Readonly<Record<string, readonly string[]>> => Object.assign({}, ...mechanisms().map(({ options }) => options ?? {})),
+  (): Readonly<Record<string, readonly string[]>> => Object.assign({}, OWN_OPTIONS, ...mechanisms().map(({ options }) => options ?? {})),
 );
 
 /** Host options by name, any of them; `checks.ts` says which a host has. */
@@ -85,7 +85,7 @@ const host = () =>
 const vm = (arch: Arch | null) =>
   strict({
     type: vmType(),
-    options: strict(writtenSettings(arch)).exactOptional(),
+    options: strict(settingFields(arch)).exactOptional(),
     vcpus: z.array(guestProgram()).max(LIMITS.vcpus).describe('One program for each vCPU.'),
   });
 

@@ -46,15 +46,8 @@ export const writtenSections = (arch: Arch | null) =>
 export const resolvedSections = (arch: Arch | null) =>
   fieldsOf(sectionsAmong(mechanisms()), arch, ({ resolved }) => resolved.exactOptional());
 
-/** Settings as a file has them. */
-export const writtenSettings = (arch: Arch | null) => fieldsOf(settingsAmong(mechanisms()), arch, ({ schema }) => schema.exactOptional());
-
-/** Settings as a journal has them: none that has a default is left out. */
-export const resolvedSettings = (arch: Arch | null) =>
-  fieldsOf(settingsAmong(mechanisms()), arch, (setting) => (setting.default ? setting.schema : setting.schema.exactOptional()));
-
-/** Whether every VM of such a host has a setting. */
-export const hasDefaults = (arch: Arch): boolean => settingsAmong(mechanismsOf(arch)).some(({ part }) => part.default !== undefined);
+/** Settings as a file has them, and a journal, which lacks those that came after it. */
+export const settingFields = (arch: Arch | null) => fieldsOf(settingsAmong(mechanisms()), arch, ({ schema }) => schema.exactOptional());
 
 /** Names of the sections of some host that a scenario has. */
 export const sectionsIn = (scenario: Scenario): string[] =>
@@ -82,17 +75,25 @@ function checked(value: unknown, schema: z.ZodType, by: Mechanism, what: string)
  * The sections of a run.
  * @throws MechanismError if a mechanism gives what its own schema refuses
  */
-export function resolveSections(scenario: Scenario): Readonly<Partial<ResolvedSections>> {
+export const resolveSections = (scenario: Scenario): Readonly<Partial<ResolvedSections>> => sectionsWith({}, scenario);
+
+/**
+ * The same, where a run has some already.
+ * @throws MechanismError if a mechanism gives what its own schema refuses
+ */
+export function sectionsWith(known: Readonly<Partial<ResolvedSections>>, scenario: Scenario): Readonly<Partial<ResolvedSections>> {
   const written = scenario as unknown as Readonly<Record<string, unknown>>;
-  const entries = sectionsAmong(mechanismsOf(scenario.host.arch)).flatMap(({ name, part, by }) => {
+  const others = sectionsAmong(mechanismsOf(scenario.host.arch)).filter(({ name }) => !Object.hasOwn(known, name));
+  const entries = others.flatMap(({ name, part, by }) => {
     const value = part.resolve(Object.hasOwn(written, name) ? written[name] : undefined, scenario);
     return value === undefined ? [] : [[name, checked(value, part.resolved, by, `sections.${name}.resolve()`)]];
   });
-  return Object.fromEntries(entries) as Partial<ResolvedSections>;
+  return { ...known, ...(Object.fromEntries(entries) as Partial<ResolvedSections>) };
 }
 
 /**
  * The settings of a VM in a run.
+ * @param vm as a file has it
  * @param place of the VM in `vms`, from 1
  * @throws MechanismError if a mechanism gives what its own schema refuses
  */

@@ -123,7 +123,7 @@ describe('an offer of a model', () => {
   it('is refused where it says neither true nor false', async () => {
     writeFileSync(bench.path('asked.yaml'), TINY_YAML);
     const { code, err } = await bench.run(['run', 'asked.yaml', '--models', 'tiny.mjs', '--set', 'owed=wrong']);
-    expect([code, err]).toEqual([2, expect.stringContaining('the offer back says owed: 1; expected true or false')]);
+    expect([code, err]).toEqual([2, expect.stringContaining('the offer back says owed: 1; expected true, "strong" or false')]);
   });
 });
 
@@ -148,7 +148,12 @@ describe('a thread that polls', () => {
   it('hangs with preemption off while the one that it waits for is queued on the same CPU', async () => {
     const yaml = spinYaml(`cpus: 2, ${FULL}`, '{ poll-held: {} }', '{ set-0: {} }');
     const { violations } = await searched('spin.mjs', yaml);
-    expect(violations).toMatchObject([{ property: 'cpu.progress', message: 'hang: pcpu:0 retires nothing any more' }]);
+    expect(violations).toMatchObject([
+      {
+        property: 'cpu.progress',
+        message: 'hang: pcpu:0 retires nothing any more; thread:a/1 is queued there, and gets in where that code yields or is preempted',
+      },
+    ]);
   });
 
   it.each(['cpus: 2', 'cpus: 1'])('is in a deadlock with another one that polls for it: %s', async (cpus) => {
@@ -161,5 +166,12 @@ describe('a thread that polls', () => {
     writeFileSync(bench.path('asked.yaml'), spinYaml(`cpus: 1, ${FULL}`, '{ poll-0: {} }', '{ set-0: {} }'));
     const { out, code } = await bench.run(['run', 'asked.yaml', '--models', 'spin.mjs', '--chooser', 'random', '--seed', '1']);
     expect([code, out]).toEqual([0, expect.stringContaining('nothing was left to do')]);
+  });
+
+  it('ends a run in order where it only repeats, and tells what decides', async () => {
+    writeFileSync(bench.path('asked.yaml'), spinYaml(`cpus: 1, ${FULL}`, '{ poll-0: {} }', '{ set-0: {} }'));
+    const { out, code } = await bench.run(['run', 'asked.yaml', '--models', 'spin.mjs', '--mode', 'memory']);
+    expect([code, out]).toEqual([4, expect.stringContaining('Unfinished: 8193 steps; in this order it only repeats')]);
+    expect(out).toContain('Back in the state of step 8192: the last 1 step can repeat forever.');
   });
 });

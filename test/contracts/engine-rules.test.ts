@@ -13,7 +13,6 @@ import {
   spawnChild,
 } from 'xstate';
 import { outgoing } from '../../events/event.ts';
-import { NotPlainDataError } from '../../sim/canonical.ts';
 import { FifoChooser } from '../../sim/choosers/fifo.ts';
 import { LiveEngine } from '../../sim/engine/live.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
@@ -109,7 +108,7 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
       states: { a: { meta: { offers: () => [{ type: 'exec' }] }, on: { exec: 'b' } }, b: { type: 'final' } },
     } as never) as unknown as AnyStateMachine;
     expect(taking(ending)).toThrow('dummy:0 stopped with status done; a machine of a run never ends');
-    expect(taking(onExec({ actions: assign({ n: () => new Map() } as never) }))).toThrow(NotPlainDataError);
+    expect(taking(onExec({ actions: assign({ n: () => new Map() } as never) }))).toThrow(ModelError);
     expect(taking(onExec({ actions: assign({ n: () => new Map() } as never) }))).toThrow('an instance of Map is not plain data');
     expect(taking(onExec({ actions: send('absent:0', 'ping') }))).toThrow(
       'dummy:0 sends to absent:0, which does not exist in this scenario',

@@ -139,6 +139,12 @@ describe('examples/my-patch', () => {
     expect(status).toBe(0);
   });
 
+  it('has the test that docs/api.md shows', () => {
+    const shown = readFileSync(join(ROOT, 'docs', 'api.md'), 'utf8');
+    const [, body] = readFileSync(join(ROOT, 'examples', 'my-patch', 'my-patch.test.js'), 'utf8').split(/^\/\*\*.*\n/);
+    expect(shown).toContain(body!.trimEnd());
+  });
+
   it('is the one that docs/extend.md walks through', () => {
     const walk = readFileSync(join(ROOT, 'docs', 'extend.md'), 'utf8');
     expect(walk).toContain(readFileSync(join(ROOT, 'examples', 'my-patch', 'my-patch.js'), 'utf8').trimEnd());

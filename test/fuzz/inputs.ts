@@ -43,7 +43,9 @@ function scenarioInput(draw: Draw, { scenarios }: Seeds): CommandInput {
     ['run', 'a.yaml', '--mode', 'memory'],
     ['run', 'a.yaml', '--mode', 'memory', '--chooser', 'random', '--seed', String(draw.below(1000))],
     ['explore', 'a.yaml', '--max-states', '100'],
+    ['explore', 'a.yaml', '--max-states', '100', '--coverage'],
     ['machines', '--scenario', 'a.yaml'],
+    ['paths', '--scenario', 'a.yaml'],
   ]);
   return {
     argv: [...command, ...draw.one([[], ['--json']])],

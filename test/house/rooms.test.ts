@@ -30,7 +30,7 @@ const HOUSES: Readonly<Record<string, House>> = {
       ['request.ts'],
       ['turns.ts'],
       ['breadth', 'in-order', 'reduce'],
-      ['cycles', 'classes'],
+      ['cycles', 'classes', 'inspect'],
       ['together', 'sampling'],
       ['.'],
     ],

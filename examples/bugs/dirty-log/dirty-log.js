@@ -12,7 +12,12 @@ const mmuLock = spinlock('mmu_lock');
 const access = spinlock('access');
 const [writable, dirty, data] = [local('writable'), local('dirty'), local('data')];
 
-const fault = fn('tdp_page_fault', 'arch/x86/kvm/mmu.c', [mmuLock.lock(), page.store('dirty', true), page.store('writable', true), mmuLock.unlock()]);
+const fault = fn('tdp_page_fault', 'arch/x86/kvm/mmu.c', [
+  mmuLock.lock(),
+  page.store('dirty', true),
+  page.store('writable', true),
+  mmuLock.unlock(),
+]);
 const guestWrite = loop(
   access.lock({ as: 'translate' }),
   page.load('writable', writable),
@@ -35,11 +40,18 @@ export const mechanism = race({
   options: { 'dirty.order': Object.keys(ORDER) },
   operations: {
     'guest-write': { summary: 'The guest writes.', source, does: () => syscall('ioctl', 'KVM_RUN', [guestWrite]) },
-    'migrate-page': { summary: 'One round.', source, does: (env) => [page.store('round', true), ...getDirtyLog(env), copy, page.store('round', false)] },
+    'migrate-page': {
+      summary: 'One round.',
+      source,
+      does: (env) => [page.store('round', true), ...getDirtyLog(env), copy, page.store('round', false)],
+    },
   },
   properties: [
-    holds(page, 'dirty-log.no-write-is-lost', 'a page is dirty in the current bitmap, or write-protected', (p) =>
-      !p.round && !p.dirty && p.data !== p.copied && `write ${p.data} is in no bitmap, and the copy has ${p.copied}`,
+    holds(
+      page,
+      'dirty-log.no-write-is-lost',
+      'a page is dirty in the current bitmap, or write-protected',
+      (p) => !p.round && !p.dirty && p.data !== p.copied && `write ${p.data} is in no bitmap, and the copy has ${p.copied}`,
     ),
   ],
 });

@@ -36,8 +36,11 @@ export const mechanism = race({
     },
   },
   properties: [
-    holds(lpi, 'vgic-its.mapped-lpi-has-a-reference', 'the ITE that maps an LPI holds a reference to it', ({ refcount }) =>
-      refcount < 1 && 'the LPI is freed, and an ITE still maps it',
+    holds(
+      lpi,
+      'vgic-its.mapped-lpi-has-a-reference',
+      'the ITE that maps an LPI holds a reference to it',
+      ({ refcount }) => refcount < 1 && 'the LPI is freed, and an ITE still maps it',
     ),
   ],
 });

@@ -179,8 +179,18 @@ export class Explorer implements OpenSearch {
   #wayToMistake(): string[] {
     const { head, column, alternative } = this.#cursor;
     const row = this.#rowOf(head);
-    const event = this.world.alternatives(column, row[column]!)[alternative];
+    const event = this.#alternativesIn(row, column)[alternative];
     return [...this.labelsTo(head), ...(event === undefined ? [] : [this.world.label(column, row[column]!, event)])];
+  }
+
+  /** What an actor can do; nothing where its offers are the mistake. */
+  #alternativesIn(row: readonly number[], column: number): readonly number[] {
+    try {
+      return this.world.alternatives(column, row[column]!);
+    } catch (error) {
+      if (error instanceof ModelError) return [];
+      throw error;
+    }
   }
 
   /** The actors' local states in a state, by slot. */

@@ -1,8 +1,9 @@
 /**
  * Which components of states a fair schedule can stay in. Fair: what is owed and always possible is
- * done at some time (weak fairness of each owed offer and of each queue). And a processor is not
- * interrupted each time it would move: in a state where another offer that it owes is taken again
- * and again, it also moves again and again.
+ * done at some time (weak fairness of each owed offer and of each queue); what is owed strongly is
+ * done if it is possible again and again. And a processor is not interrupted each time it would
+ * move: in a state where another offer that it owes is taken again and again, it also moves again
+ * and again.
  */
 import type { Successors } from '../space/successors.ts';
 
@@ -22,28 +23,46 @@ export interface Part {
 /** Whether step `i` of those last expanded can be taken again and again. */
 export const isEdge = ({ places, interposed }: Successors, i: number, cut: Cut): boolean => !(interposed[i]! && cut.has(places[i]!));
 
+/** What a look at a component has found. */
+export interface Judged {
+  readonly isFair: boolean;
+  /**
+   * What is left of it where a fair schedule cannot stay in all of it, but perhaps in a part;
+   * its components are looked for again. Null where no part is fair either.
+   */
+  readonly rest: Part | null;
+}
+
+const FAIR: Judged = { isFair: true, rest: null };
+
 /**
  * Whether a fair schedule can stay in a component. For weak fairness it is enough to look at all of
- * it: what is always possible in one and never done in it is so in each part of it. `cut`: it
- * cannot unless more is cut, which may take the component apart.
+ * it: what is always possible in one and never done in it is so in each part of it. What is owed
+ * strongly, possible in some state of it and never done in it, keeps a fair schedule out of that
+ * state from some time on (Streett's condition): what is left without such states may be fair.
  */
-export function judgeFairness(successors: Successors, { members, cut }: Part): { readonly isFair: boolean; readonly cut: Cut | null } {
+export function judgeFairness(successors: Successors, { members, cut }: Part): Judged {
   const inside = new Set(members);
   const taken = new Set<number>();
   const moved = new Set<number>();
   const interposed = new Set<number>();
+  /** By what is owed strongly: the states in which it is possible. */
+  const possible = new Map<number, number[]>();
   let always: readonly number[] | null = null;
   for (const state of members) {
-    const { units, places, targets } = successors;
+    const { units, places, targets, strong } = successors;
     successors.expand(state);
     always = always === null ? [...units] : always.length === 0 ? always : always.filter((unit) => units.includes(unit));
     for (let i = 0; i < targets.length; i++) {
+      if (strong[i]!) possible.set(units[i]!, [...(possible.get(units[i]!) ?? []), state]);
       if (!inside.has(targets[i]!) || !isEdge(successors, i, cut)) continue;
       taken.add(units[i]!);
       (successors.interposed[i]! ? interposed : moved).add(places[i]!);
     }
   }
   const unmoved = [...interposed].filter((place) => !moved.has(place));
-  if (unmoved.length > 0) return { isFair: false, cut: new Set([...cut, ...unmoved]) };
-  return { isFair: (always ?? []).every((unit) => taken.has(unit)), cut: null };
+  if (unmoved.length > 0) return { isFair: false, rest: { members, cut: new Set([...cut, ...unmoved]) } };
+  if ((always ?? []).some((unit) => !taken.has(unit))) return { isFair: false, rest: null };
+  const left = new Set([...possible].flatMap(([unit, states]) => (taken.has(unit) ? [] : states)));
+  return left.size === 0 ? FAIR : { isFair: false, rest: { members: members.filter((state) => !left.has(state)), cut } };
 }

@@ -10,6 +10,7 @@
 import { Debts, ENDED, type Lasso, type Lasts, neverTrue, QUIET, watchesOf } from '../../debts.ts';
 import { hasHalted } from '../../end.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../../property.ts';
+import { queuedIn } from '../../store.ts';
 import type { Search, Searched } from '../request.ts';
 import { Successors } from '../space/successors.ts';
 import { Components } from './components.ts';
@@ -135,10 +136,10 @@ export class LassoSearch {
 
   /** The fair parts of a component. */
   *#fairIn(members: readonly number[], cut: Cut): Generator<Part> {
-    const judged = judgeFairness(this.#successors, { members, cut });
-    if (judged.isFair) yield { members, cut };
-    if (judged.cut === null) return;
-    for (const part of this.#components.within(members, judged.cut)) yield* this.#fairIn(part, judged.cut);
+    const { isFair, rest } = judgeFairness(this.#successors, { members, cut });
+    if (isFair) yield { members, cut };
+    if (rest === null) return;
+    for (const part of this.#components.within(rest.members, rest.cut)) yield* this.#fairIn(part, rest.cut);
   }
 
   /** The fair parts of some states of a part that is fair. */
@@ -190,7 +191,8 @@ export class LassoSearch {
     const event = world.alternatives(column, row[column]!)[alternative]!;
     const trace = world.run(row, column, event);
     if (trace.stepped.length === 0 && world.kindOfStep(row, column, event) === 'offer') return null;
-    return { id: world.store.ids[column]!, moves: trace.changed, waits: (trace.yields || !trace.changed) && !trace.computes };
+    const queued = queuedIn(world.kindOf(column)!, row[column]!);
+    return { id: world.store.ids[column]!, moves: trace.changed, waits: (trace.yields || !trace.changed) && !trace.computes, queued };
   }
 
   #isWaiting(step: CycleStep): boolean {
@@ -203,7 +205,7 @@ export class LassoSearch {
       const move = this.#moveOf(step);
       if (!move) continue;
       const known = cpus.get(move.id);
-      cpus.set(move.id, known ? { id: move.id, moves: known.moves || move.moves, waits: known.waits || move.waits } : move);
+      cpus.set(move.id, known ? { ...known, moves: known.moves || move.moves, waits: known.waits || move.waits } : move);
     }
     return [...cpus.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }

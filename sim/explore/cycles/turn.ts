@@ -20,35 +20,49 @@ interface Edge extends CycleStep {
   readonly interposed: boolean;
 }
 
+/** What is owed and possible in a state, and what of it is owed strongly. */
+interface OwedIn {
+  readonly owed: ReadonlySet<number>;
+  readonly strong: readonly number[];
+}
+
 /** What a turn still has to take before it may go back to where it began. */
 class TurnDebts {
   /** What was possible in every state so far and was not taken. */
   #pending: ReadonlySet<number>;
+  /** What is owed strongly, was possible in some state so far and was not taken; what was taken. */
+  readonly #due: Set<number>;
+  readonly #taken = new Set<number>();
   /** Where a processor was interrupted, and where it moved. */
   readonly #unmoved = new Set<number>();
   readonly #moved = new Set<number>();
   #wanted: ((step: CycleStep) => boolean) | null;
 
-  constructor(pending: ReadonlySet<number>, wanted: ((step: CycleStep) => boolean) | null) {
-    this.#pending = pending;
+  constructor({ owed, strong }: OwedIn, wanted: ((step: CycleStep) => boolean) | null) {
+    this.#pending = owed;
+    this.#due = new Set(strong);
     this.#wanted = wanted;
   }
 
   get some(): boolean {
-    return this.#pending.size > 0 || this.#unmoved.size > 0 || this.#wanted !== null;
+    return this.#pending.size > 0 || this.#due.size > 0 || this.#unmoved.size > 0 || this.#wanted !== null;
   }
 
   asksFor(edge: Edge): boolean {
-    return this.#pending.has(edge.unit) || (!edge.interposed && this.#unmoved.has(edge.place)) || this.#wanted?.(edge) === true;
+    const isOwed = this.#pending.has(edge.unit) || this.#due.has(edge.unit);
+    return isOwed || (!edge.interposed && this.#unmoved.has(edge.place)) || this.#wanted?.(edge) === true;
   }
 
   /** Whether something that is pending is not possible in a state where this is owed. */
-  frees(owed: ReadonlySet<number>): boolean {
+  frees({ owed }: OwedIn): boolean {
     return [...this.#pending].some((unit) => !owed.has(unit));
   }
 
   /** Takes a step to a state in which this is owed. */
-  pay(edge: Edge, owed: ReadonlySet<number>): void {
+  pay(edge: Edge, { owed, strong }: OwedIn): void {
+    this.#taken.add(edge.unit);
+    this.#due.delete(edge.unit);
+    for (const unit of strong) if (!this.#taken.has(unit)) this.#due.add(unit);
     this.#pending = new Set([...this.#pending].filter((unit) => unit !== edge.unit && owed.has(unit)));
     if (!edge.interposed) {
       this.#moved.add(edge.place);
@@ -90,9 +104,10 @@ export class Turn {
   }
 
   /** What is owed and possible in a state. */
-  #owedIn(state: number): ReadonlySet<number> {
+  #owedIn(state: number): OwedIn {
+    const { units, strong } = this.#successors;
     this.#successors.expand(state);
-    return new Set(this.#successors.units);
+    return { owed: new Set(units), strong: units.filter((_, i) => strong[i]!) };
   }
 
   #edgesOf(state: number): readonly Edge[] {

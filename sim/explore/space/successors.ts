@@ -12,20 +12,31 @@ interface Choices {
   readonly events: readonly number[];
   readonly all: readonly number[];
   readonly owed: readonly number[];
+  /** Those that are owed strongly. */
+  readonly strong: ReadonlySet<number>;
   /** How many of them move a processor on or deliver a message; those come first. */
   readonly moves: number;
   /** Whether some of those are owed: then other offers that are owed come between them. */
   readonly owesMoves: boolean;
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
 function choicesOf(world: WorldStep, column: number, value: number, movesOnly: boolean): Choices {
   const events = world.alternatives(column, value);
   const all = [...events.keys()];
   const kind = world.kindOf(column);
-  if (!kind) return { events, all, owed: all, moves: all.length, owesMoves: true };
-  const { exec, owed } = world.offers.of(kind, value);
+  if (!kind) return { events, all, owed: all, strong: NONE, moves: all.length, owesMoves: true };
+  const { exec, owed, strong } = world.offers.of(kind, value);
   const isOwed = (at: number): boolean => owed.has(events[at]!) && (at < exec.length || !movesOnly);
-  return { events, all, owed: all.filter(isOwed), moves: exec.length, owesMoves: exec.some((event) => owed.has(event)) };
+  return {
+    events,
+    all,
+    owed: all.filter(isOwed),
+    strong: strong.size === 0 ? NONE : new Set(all.filter((at) => strong.has(events[at]!))),
+    moves: exec.length,
+    owesMoves: exec.some((event) => owed.has(event)),
+  };
 }
 
 export class Successors {
@@ -50,8 +61,14 @@ export class Successors {
    */
   readonly places: number[] = [];
   readonly interposed: boolean[] = [];
+  /** Whether the step is owed strongly. */
+  readonly strong: boolean[] = [];
   /** Flags of the step that `target` was last asked for. */
   taken = 0;
+  /** Its leaf in the memory of steps: steps that do the same share one, until that is cleared. */
+  leaf = 0;
+  /** How often the memory of steps was cleared. */
+  clearings = 0;
   readonly row: Int32Array;
   readonly #next: Int32Array;
   readonly #trie: StepTrie;
@@ -123,10 +140,11 @@ export class Successors {
     this.units.length = 0;
     this.places.length = 0;
     this.interposed.length = 0;
+    this.strong.length = 0;
     if (!this.isOpen(state)) return 0;
     this.read(state);
     for (let column = 0; column < space.columns; column++) {
-      const { events, all, owed, moves, owesMoves } = this.#choicesOf(column, row[column]!);
+      const { events, all, owed, strong, moves, owesMoves } = this.#choicesOf(column, row[column]!);
       for (const alternative of withOffers ? all : owed) {
         this.columns.push(column);
         this.alternatives.push(alternative);
@@ -135,6 +153,7 @@ export class Successors {
         this.units.push((events[alternative]! + 1) * space.columns + column);
         this.places.push(state * space.columns + column);
         this.interposed.push(owesMoves && alternative >= moves);
+        this.strong.push(strong.has(alternative));
       }
     }
     return this.targets.length;
@@ -153,7 +172,7 @@ export class Successors {
 
   #laneOf(row: Int32Array): number {
     const trie = this.#trie;
-    if (trie.mustClear) trie.clear();
+    if (trie.mustClear) this.#clear();
     let lane = 0;
     for (let i = 0; i < row.length; i++) lane = (lane + trie.laneA[trie.base[i]! + row[i]!]!) | 0;
     return lane;
@@ -164,6 +183,7 @@ export class Successors {
    */
   target(state: number, column: number, alternative: number): number {
     const leaf = this.#leafOf(column, alternative);
+    this.leaf = leaf;
     const { prog } = this.#trie;
     const flags = prog[leaf + 3]!;
     this.taken = flags;
@@ -183,13 +203,18 @@ export class Successors {
     const trie = this.#trie;
     for (;;) {
       // What another has met beside the search, or the step just learned, may need room.
-      if (trie.mustClear) trie.clear();
+      if (trie.mustClear) this.#clear();
       const at = trie.root[trie.base[column]! + this.row[column]!] || trie.expand(column, this.row[column]!);
       let node = trie.prog[at + 1 + alternative]!;
       while (node > 0 && trie.prog[node]! >= 0) node = trie.prog[node + 1 + this.row[trie.prog[node]!]!]!;
       if (node > 0) return node;
       trie.learn(this.row, column, alternative);
     }
+  }
+
+  #clear(): void {
+    this.#trie.clear();
+    this.clearings++;
   }
 
   #send(at: number, lane: number): number {

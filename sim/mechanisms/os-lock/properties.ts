@@ -141,13 +141,17 @@ const guests = (holds: (vcpu: Vcpu) => boolean) => (world: WorldView) =>
   world.actors<Vcpu>('vcpu').filter(({ context }) => context.arm !== undefined && holds(context)).length;
 
 /** What befell guests and their debugger, whatever was checked. */
+/** Guests of this kernel alone have an OS Lock and debug registers. */
+const concerns: NonNullable<Outcome['concerns']> = (_scenario, kinds) => kinds.has('armVcpu');
+
 export const osLockOutcomes: readonly Outcome[] = [
   {
     name: 'exceptionsUnderLock',
     title: 'under lock',
     count: guests(({ arm }) => arm?.taken?.locked === true && arm.taken.exception !== 'brk'),
+    concerns,
   },
-  { name: 'exceptionsLost', title: 'lost', count: guests(({ arm }) => arm?.lost != null) },
-  { name: 'brksSkipped', title: 'BRK skipped', count: guests(({ arm }) => arm?.skipped === true) },
-  { name: 'debuggerEventsStolen', title: 'debugger blind', count: guests(({ arm }) => arm?.stolen != null) },
+  { name: 'exceptionsLost', title: 'lost', count: guests(({ arm }) => arm?.lost != null), concerns },
+  { name: 'brksSkipped', title: 'BRK skipped', count: guests(({ arm }) => arm?.skipped === true), concerns },
+  { name: 'debuggerEventsStolen', title: 'debugger blind', count: guests(({ arm }) => arm?.stolen != null), concerns },
 ];

@@ -1,5 +1,5 @@
 /** Races of a test: a module and a scenario in, the verdict of all schedules out. */
-import { explore } from '../../../api/search.ts';
+import { type ExploreOptions, explore } from '../../../api/search.ts';
 import { type Race, race } from '../../../sim/host/race.ts';
 import { register } from '../../../sim/host/registry.ts';
 import type { Property } from '../../../sim/property.ts';
@@ -13,17 +13,28 @@ export interface Raced {
   readonly host?: Partial<Scenario['host']>;
   readonly properties?: readonly Property[];
   readonly allow?: readonly string[];
+  readonly search?: ExploreOptions;
+  readonly arches?: Race['arches'];
 }
 
 /**
  * What all schedules of it come to: broken properties, deadlock, what never happens, or that
  * nothing breaks.
  */
-export function raced({ race: parts, properties = [], host = {}, allow, processes, vms }: Raced) {
-  const undo = register(race({ name: 'raced', arches: ['amd', 'intel', 'arm64'], ...parts, properties }));
+export function raced({
+  race: parts,
+  properties = [],
+  host = {},
+  allow,
+  processes,
+  vms,
+  search,
+  arches = ['amd', 'intel', 'arm64'],
+}: Raced) {
+  const undo = register(race({ name: 'raced', arches, ...parts, properties }));
   try {
     const of = (form: Property['form']) => properties.filter((property) => property.form === form).map(({ id }) => id);
-    const { verdict, exhausted, violations, states, missed } = explore(
+    const { verdict, exhausted, violations, states, missed, guarantee, memoryOrder } = explore(
       {
         name: 'raced',
         summary: 'A race of a test',
@@ -33,13 +44,16 @@ export function raced({ race: parts, properties = [], host = {}, allow, processe
         ...(allow && { allow }),
         properties: { always: of('always'), sometimes: of('sometimes'), eventually: of('eventually') },
       } as unknown as Scenario,
-      { statesMax: 100_000 },
+      { statesMax: 100_000, ...search },
     );
     return {
       // A race that does not happen proves nothing.
       verdict: missed.length > 0 ? (`missed ${missed.join(', ')}` as const) : verdict,
       exhausted,
       states,
+      missed,
+      guarantee,
+      memoryOrder,
       broken: violations.map(({ property }) => property),
       messages: violations.map(({ message }) => message),
     };

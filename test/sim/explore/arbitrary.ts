@@ -45,7 +45,10 @@ export const OWED = fc.record({
   nudge: fc.boolean(),
   exec: fc.constantFrom(true, true, true, false),
 });
-type OwedOffers = typeof OWED extends fc.Arbitrary<infer O> ? O : never;
+const owing = fc.constantFrom<boolean | 'strong'>(false, true, 'strong');
+/** The same, some of them strongly. */
+export const OWED_STRONGLY = fc.record({ preempt: owing, interrupt: owing, nudge: owing, exec: fc.constantFrom(true, 'strong' as const) });
+type OwedOffers = { readonly [K in 'preempt' | 'interrupt' | 'nudge' | 'exec']: boolean | 'strong' };
 
 export function topologyOfModel({ actors, node, other, mixed }: Model, owed: OwedOffers | null = null): Topology {
   const edge = ({ to, sends }: RawEdge): Edge => ({ to, sends: sends.map((one) => ({ to: IDS[one.to % actors]!, type: one.type })) });
@@ -59,7 +62,10 @@ export function topologyOfModel({ actors, node, other, mixed }: Model, owed: Owe
             name,
             {
               on: Object.fromEntries(on),
-              ...(owed && { owes: Object.keys(owed).filter((type) => owed[type as keyof OwedOffers]) }),
+              ...(owed && {
+                owes: Object.keys(owed).filter((type) => owed[type as keyof OwedOffers] !== false),
+                owesStrongly: Object.keys(owed).filter((type) => owed[type as keyof OwedOffers] === 'strong'),
+              }),
               ...(yields && { yields }),
               ...(rests && { tags: ['rest'] }),
             },

@@ -1,7 +1,7 @@
 /** All states that the oracle reaches, breadth first, and what follows each. */
 import type { Topology } from '../../../sim/store.ts';
 import type { WorldView } from '../../../sim/view.ts';
-import { Naive, type NaiveState } from './naive.ts';
+import { type Heard, Naive, type NaiveState } from './naive.ts';
 
 export interface Node {
   readonly state: NaiveState;
@@ -22,8 +22,8 @@ export interface NaiveSpace {
 }
 
 /** All reachable states, breadth first. A run ends where `breaks` says so. */
-export function naiveSpace(topology: Topology, breaks: (world: WorldView) => boolean = () => false): NaiveSpace {
-  const naive = new Naive(topology);
+export function naiveSpace(topology: Topology, breaks: (world: WorldView) => boolean = () => false, heard?: Heard): NaiveSpace {
+  const naive = new Naive(topology, heard);
   const nodes = new Map<string, Node>();
   const empty: NaiveState[] = [];
   let transitions = 0;

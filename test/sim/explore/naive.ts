@@ -24,7 +24,7 @@ interface AnyEvent {
   readonly type: string;
 }
 interface AnyOffer extends AnyEvent {
-  readonly owed?: boolean;
+  readonly owed?: boolean | 'strong';
 }
 
 /** A local state by its text. */
@@ -45,6 +45,8 @@ export interface NaiveStep {
   readonly offer: string;
   /** A fair schedule takes it if it stays possible. */
   readonly owed: boolean;
+  /** It takes it also if it is possible again and again. */
+  readonly strong: boolean;
   readonly slot: number;
   readonly next: NaiveState;
   readonly changed: boolean;
@@ -75,16 +77,21 @@ interface Reaction {
   readonly isHandled: boolean;
 }
 
+/** Hears of each event that an actor is given, with the state that it was in. */
+export type Heard = (slot: number, snapshot: AnyMachineSnapshot, event: { readonly type: string }) => void;
+
 export class Naive {
   readonly #topology: Topology;
+  readonly #heard: Heard;
   readonly #slotOf: ReadonlyMap<string, number>;
   readonly #reactions = new Map<string, Reaction>();
   readonly #locals = new Map<string, Local>();
   readonly #numbers = new Map<string, number>();
   readonly #digests = new Map<string, { readonly a: number; readonly b: number }>();
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, heard: Heard = () => {}) {
     this.#topology = topology;
+    this.#heard = heard;
     this.#slotOf = new Map(topology.actors.map(({ id }, slot) => [id, slot]));
   }
 
@@ -140,7 +147,7 @@ export class Naive {
       const before = { ...state, queues: new Map(state.queues).set(name, rest) };
       const label = `deliver(${event.type}, ${actors[from]!.id}, ${actors[to]!.id})`;
       const { idles: _, ...done } = this.#carryOut(state, before, to, event);
-      steps.push({ label, kind: 'deliver', offer: '', owed: true, slot: to, queue: name, ...done });
+      steps.push({ label, kind: 'deliver', offer: '', owed: true, strong: false, slot: to, queue: name, ...done });
     }
     for (const [slot, { snapshot }] of state.locals.entries()) {
       for (const { owed = false, ...event } of offersOf(snapshot)) {
@@ -149,7 +156,7 @@ export class Naive {
         const kind = type === 'exec' || type === 'pick' ? 'exec' : 'offer';
         const { idles, ...done } = this.#carryOut(state, state, slot, event);
         const breaks = done.breaks || (kind === 'exec' && !done.changed && !idles);
-        steps.push({ label, kind, offer: type, owed, slot, queue: '', ...done, breaks });
+        steps.push({ label, kind, offer: type, owed: owed !== false, strong: owed === 'strong', slot, queue: '', ...done, breaks });
       }
     }
     return steps;
@@ -182,6 +189,7 @@ export class Naive {
         breaks = true;
         break;
       }
+      this.#heard(to, locals[to]!.snapshot, message);
       const reaction = this.#react(to, locals[to]!, message);
       if (!this.schedules(to) && message.type !== 'notify.step' && (given === 0 || isMicroStep(message))) programs.push(to);
       given++;

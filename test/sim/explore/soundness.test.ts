@@ -13,6 +13,8 @@ import { finish } from '../../../sim/explore/turns.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import { leavesEach } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
+import { leadsTo, neverAfter } from '../../../sim/temporal.ts';
+import type { ActorView } from '../../../sim/view.ts';
 import { Bench } from '../../cli/run-cli.ts';
 import { engineOf, fileOf, journalOf, shipped } from '../play.ts';
 import { actorIn, CATALOGUE, chain, machineOf, rule, toy } from './toy.ts';
@@ -21,6 +23,9 @@ const nameOf = ({ one, other }: Pair) => `${one} and ${other}`;
 const search = (scenario: ResolvedScenario, rest: Partial<ExploreRequest> = {}): Exploration =>
   finish(explore({ scenario, maxStates: 100_000, ...rest }));
 const propertiesOf = ({ violations }: Exploration) => violations.map(({ property }) => property);
+
+let numbered = 0;
+const nothing = { actors: [{ id: 'node:0', kind: 'node', input: null }], machines: { node: machineOf(chain(0)) }, catalogue: CATALOGUE };
 
 /** Two actors that are alike, and a property of the first one only. */
 const aboutTheFirst = () =>
@@ -33,6 +38,19 @@ const aboutTheFirst = () =>
     },
     [rule((world) => (actorIn(world, 'node:0').value === 's2' ? 'the first is in s2' : null), 'first')],
   );
+/** The same two, and a property of each pair that remembers where one of them has been. */
+const remembering = () => {
+  const { params } = aboutTheFirst();
+  const is = (state: string) => (actor: ActorView<never>) => (actor.value === state ? `in ${state}` : null);
+  const property = neverAfter(`toy.after-${numbered++}`, {
+    pair: ['node', 'node'],
+    after: is('s1'),
+    never: (_, other) => is('s2')(other),
+    source: 'a test',
+    grade: 'decision',
+  });
+  return { ...toy(nothing, [property]), params };
+};
 /** Where a run of the scenario stands after some steps. */
 const fromStep = (scenario: ResolvedScenario, step: number) =>
   stateAt(openJournal(memorySource(journalOf(scenario, { name: 'fifo' }, engineOf(scenario, 'memo')).bytes)), step);
@@ -140,6 +158,53 @@ const CHECKS: Readonly<Record<string, (pair: Pair) => void | Promise<void>>> = {
     const { violations } = search(stuck, { from: fromStep(stuck, 30) });
     expect(violations).toMatchObject([{ property: 'rmp.retry-bounded' }]);
     expect(violations[0]!.lasso!.from).toBeGreaterThanOrEqual(30);
+  },
+  'scheduler and monitor': () => {
+    const scenario = remembering();
+    const found = search(scenario, { scheduler: true });
+    expect(found.violations).toEqual(search(scenario).violations);
+    expect(found.violations).toHaveLength(1);
+    expect(found.guarantee.join('\n')).toContain('No scheduler classes: toy.after-');
+  },
+  'local and monitor': () => {
+    const scenario = remembering();
+    expect(propertiesOf(search(scenario, { local: true }))).toEqual(propertiesOf(search(scenario)));
+  },
+  'symmetry and monitor': () => {
+    const scenario = remembering();
+    const found = search(scenario, { symmetry: true });
+    expect(found.violations).toEqual(search(scenario).violations);
+    expect(found.guarantee.join('\n')).toContain('No symmetry: toy.after-');
+    expect(found.unreduced).toContain('remembers the past by a monitor');
+  },
+  'bound and monitor': () => {
+    const scenario = remembering();
+    const [violation] = search(scenario).violations;
+    const { disturbances, preemptions, switches } = violation!;
+    const deviations = disturbances + preemptions + switches;
+    expect(search(scenario, { limits: { deviations } }).violations).toEqual([violation]);
+  },
+  'liveness and monitor': () => {
+    const round = machineOf({ a: { on: { exec: { to: 'b' } } }, b: { on: { exec: { to: 'c' } } }, c: { on: { exec: { to: 'b' } } } });
+    const is = (state: string) => (actor: ActorView<never>) => (actor.value === state ? `in ${state}` : null);
+    const basis = { each: 'node', source: 'a test', grade: 'decision' } as const;
+    const properties = [
+      leadsTo('toy.back-to-b', { from: is('c'), to: is('b'), ...basis }),
+      leadsTo('toy.back-to-a', { from: is('c'), to: is('a'), ...basis }),
+    ];
+    const { violations } = search(toy({ ...nothing, machines: { node: round } }, properties));
+    expect(violations).toMatchObject([{ property: 'toy.back-to-a', lasso: { length: 2 } }]);
+  },
+  'per-actor and monitor': () => {
+    const { violations } = search(remembering());
+    expect(violations[0]!.message).toMatch(/^node:[01] and node:[01]: in s2, after in s1$/);
+  },
+  'monitor and recorded-run': () => {
+    const scenario = remembering();
+    const from = fromStep(scenario, 1);
+    const found = search(scenario, { from });
+    // What has been before the start is remembered: it breaks without a step of the first one.
+    expect(found.violations[0]!.steps).toBe(search(scenario).violations[0]!.steps - 1);
   },
   'per-actor and recorded-run': () => {
     const scenario = aboutTheFirst();

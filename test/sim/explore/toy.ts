@@ -84,6 +84,8 @@ export interface StateTable {
   readonly on: Readonly<Record<string, Edge>>;
   /** Offers that are owed; without it, the moves of the processor. */
   readonly owes?: readonly string[];
+  /** Offers that are owed strongly. */
+  readonly owesStrongly?: readonly string[];
   /** Waits for others: the in-order run goes to another processor. */
   readonly yields?: true;
   readonly tags?: readonly string[];
@@ -112,9 +114,13 @@ export function machineOf(states: Readonly<Record<string, StateTable>>, energy =
       { target: name, actions: assign({}) },
     ];
   };
-  const nodes = Object.entries(states).map(([name, { on, owes = MOVES, yields, tags, sets }]) => {
+  const nodes = Object.entries(states).map(([name, { on, owes = MOVES, owesStrongly = [], yields, tags, sets }]) => {
     const offered = Object.keys(on).filter((type) => OFFERS.includes(type));
-    const meta = { offers: () => offered.map((type) => ({ type, owed: owes.includes(type) })), idles: true, ...(yields && { yields }) };
+    const meta = {
+      offers: () => offered.map((type) => ({ type, owed: owesStrongly.includes(type) ? 'strong' : owes.includes(type) })),
+      idles: true,
+      ...(yields && { yields }),
+    };
     const edges = Object.fromEntries(Object.entries(on).map(([type, edge]) => [type, transitionOf(edge, name)]));
     return [name, { meta, on: edges, ...(tags && { tags }), ...(sets && { entry: assign(sets) }) }];
   });

@@ -9,7 +9,7 @@ const namesOf = (key: 'features' | 'vmTypes') => SHIPPED_MECHANISMS.flatMap((mec
 const quoted = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');
 const TYPES = namesOf('vmTypes');
 
-export const OPTIONS = SHIPPED_MECHANISMS.flatMap(({ options = {} }) => Object.keys(options)).join(', ');
+export const OPTIONS = ['memory', ...SHIPPED_MECHANISMS.flatMap(({ options = {} }) => Object.keys(options))].join(', ');
 type Side = 'guestOperations' | 'hostOperations';
 const broughtTo = (isAmd: boolean, side: Side) =>
   SHIPPED_MECHANISMS.filter(({ arches }) => arches.includes('amd') === isAmd).flatMap((one) => Object.keys(one[side] ?? {}));

@@ -98,6 +98,7 @@ describe('resolving a scenario', () => {
 
   it("puts the variant's options over the host's, and those over the preset's and the defaults", () => {
     expect(resolve().host.options).toEqual({
+      memory: 'sc',
       'kvm.rmpFault': 'panic-sigbus',
       'kvm.mapLock': 'none',
       'kvm.privateMemory': 'mapped',

@@ -94,8 +94,8 @@ describe('a journal of an AMD host', () => {
   const page = (index: number) => ({ gfn: index, pfn: index, state: 'shared' });
 
   it.each([
-    ['no settings', withSettings(undefined), /vms\[0\]\.settings: required and missing; expected a map/],
-    ['no pages', withSettings({ asid: 1 }), /vms\[0\]\.settings\.pages: required and missing; expected a list/],
+    ['no settings, so that its pages are missing', withSettings(undefined), /found GFN 0x5; expected a page of vm0 \(none\)/],
+    ['no pages', withSettings({ asid: 1 }), /found GFN 0x5; expected a page of vm0 \(none\)/],
     ['the ASID of no guest', withSettings({ asid: 0, pages: [] }), /settings\.asid: found 0; expected an integer from 1 to 65535/],
     [
       'more pages than a scenario may have',

@@ -10,6 +10,8 @@ interface Edge {
   readonly to: string;
   /** What is owed by a fair schedule: an offer, or a queue. */
   readonly action: string;
+  /** It is owed strongly. */
+  readonly strong: boolean;
   readonly slot: number;
   /** It is an offer that comes in place of a move of the same actor; it is the move. */
   readonly interposed: boolean;
@@ -54,6 +56,7 @@ export function naiveGraph(topology: Topology): NaiveGraph {
       owed.map((step) => ({
         to: naive.keyOf(step.next),
         action: actionOf(step),
+        strong: step.strong,
         slot: step.slot,
         interposed: step.kind === 'offer' && owesMove(step.slot),
         moves: step.kind === 'exec',
@@ -73,11 +76,11 @@ export function reachedWithin({ first, next }: NaiveGraph, set: ReadonlySet<stri
 }
 
 /**
- * States of `some` from which a fair schedule can go on forever without leaving it; `waiting`: with
- * steps that wait again and again. An offer comes in place of a move forever only if the move,
- * which comes again and again too, does not end it.
+ * States of `some` from which a schedule that is weakly fair can go on forever without leaving it,
+ * taking the actions of `again` again and again; `waiting`: with steps that wait. An offer comes in
+ * place of a move forever only if the move, which comes again and again too, does not end it.
  */
-export function fairWithin({ edges }: NaiveGraph, some: ReadonlySet<string>, waiting = false): Set<string> {
+function weaklyFair({ edges }: NaiveGraph, some: ReadonlySet<string>, waiting: boolean, again: readonly string[]): Set<string> {
   const actions = new Set([...some].flatMap((key) => edges.get(key)!.map(({ action }) => action)));
   let z = new Set(some);
   for (;;) {
@@ -89,6 +92,7 @@ export function fairWithin({ edges }: NaiveGraph, some: ReadonlySet<string>, wai
       inside(key).length > 0 &&
       (!edges.get(key)!.some((edge) => edge.action === action) || inside(key).some((edge) => edge.action === action));
     const goals = [...actions].map((action) => (key: string) => served(key, action));
+    for (const action of again) goals.push((key) => inside(key).some((edge) => edge.action === action));
     if (waiting) goals.push((key) => inside(key).some(({ waits }) => waits));
     let left = new Set([...z].filter((key) => inside(key).length > 0));
     for (const goal of goals) {
@@ -106,4 +110,36 @@ export function fairWithin({ edges }: NaiveGraph, some: ReadonlySet<string>, wai
     if (left.size === z.size) return z;
     z = left;
   }
+}
+
+/**
+ * The same of a fair schedule: each action that is owed strongly is from some time on never
+ * possible, or taken again and again. Every way to say which of the two it is, is tried.
+ */
+export function fairWithin(graph: NaiveGraph, some: ReadonlySet<string>, waiting = false): Set<string> {
+  const possible = (key: string) => graph.edges.get(key)!.flatMap(({ action, strong }) => (strong ? [action] : []));
+  const strong = [...new Set([...some].flatMap(possible))];
+  const found = new Set<string>();
+  for (let way = 0; way < 1 << strong.length; way++) {
+    const never = strong.filter((_, at) => (way >> at) % 2 === 1);
+    const left = new Set([...some].filter((key) => !possible(key).some((action) => never.includes(action))));
+    const again = strong.filter((action) => !never.includes(action));
+    const tail = weaklyFair(graph, left, waiting, again);
+    for (const key of reachingWithin(graph, some, tail)) found.add(key);
+  }
+  return found;
+}
+
+/** States of a set from which owed steps lead to some of it without leaving it. */
+function reachingWithin({ edges }: NaiveGraph, set: ReadonlySet<string>, goals: ReadonlySet<string>): Set<string> {
+  const reaching = new Set(goals);
+  for (let grew = goals.size > 0; grew; ) {
+    grew = false;
+    for (const key of set) {
+      if (reaching.has(key) || !edges.get(key)!.some(({ to }) => reaching.has(to))) continue;
+      reaching.add(key);
+      grew = true;
+    }
+  }
+  return reaching;
 }

@@ -1,0 +1,47 @@
+/** How contexts flow through the graph of a path: preempt count, spinlocks, interrupts, mode. */
+import type { Graph, GraphNode } from './compile.ts';
+import { ContextError, type Flow, letterOf, PathError } from './path.ts';
+
+type AnyEvent = { readonly type: string };
+
+/**
+ * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step
+ * must agree.
+ * @throws ContextError
+ */
+export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
+  const todo: [string, Flow][] = [[graph.entry, from]];
+  for (let job = todo.pop(); job; job = todo.pop()) {
+    const [id, flow] = job;
+    if (id === home) continue;
+    const node = graph.nodes.get(id);
+    if (!node) throw new PathError(`a path runs off its end at ${id}`);
+    if (node.flow) {
+      if (!sameFlow(node.flow, flow))
+        throw new ContextError('unbalanced context', id, `${id} is entered with ${told(node.flow)} and with ${told(flow)}`);
+      continue;
+    }
+    node.flow = flow;
+    node.letter = node.spec.inside ? 'X' : letterOf(flow, node.spec.mayResched === true);
+    const left = leaving(node, flow);
+    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left]);
+  }
+}
+
+const sameFlow = (a: Flow, b: Flow) =>
+  a.mode === b.mode && a.preempt === b.preempt && a.spin === b.spin && a.rcu === b.rcu && a.irqs === b.irqs && a.insn === b.insn;
+const told = (flow: Flow) =>
+  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}${flow.rcu ? ', inside rcu_read_lock()' : ''}`;
+
+function leaving<T, L, E extends AnyEvent>(node: GraphNode<T, L, E>, flow: Flow): Flow {
+  const { preempt = 0, spin = 0, irqs = flow.irqs, mode = flow.mode, insn = flow.insn, sleeps, mayResched } = node.spec;
+  const rcu = (flow.rcu ?? 0) + (node.spec.rcu ?? 0);
+  const atomic = flow.preempt > 0 || flow.spin > 0 || !flow.irqs;
+  const { id } = node;
+  if (node.requires && !atomic) throw new ContextError('preemption left on', id, `${id} needs preemption off, its caller left it on`);
+  if (sleeps && atomic) throw new ContextError('scheduling while atomic', id, `${id} sleeps with ${told(flow)}: scheduling while atomic`);
+  if ((sleeps || mayResched) && flow.rcu) throw new ContextError('scheduling inside RCU', id, `${id} sleeps, or may, with ${told(flow)}`);
+  if (flow.preempt + preempt < 0 || flow.spin + spin < 0 || rcu < 0)
+    throw new ContextError('unbalanced context', id, `${id} drops a count that is 0`);
+  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn, ...(rcu > 0 && { rcu }) };
+}

@@ -1,0 +1,68 @@
+/** Store buffers that do one thing wrong, as changes of machines. */
+import { assign, enqueueActions } from 'xstate';
+import { bufferStep, type StoreBufferContext, storeBufferMachine } from '../../../actors/host/store-buffer.ts';
+import type { Stamped } from '../../../events/event.ts';
+import type { StoreBufferEvent } from '../../../events/memory-order.ts';
+import type { Patch } from '../../../sim/host/mechanism.ts';
+import { register } from '../../../sim/host/registry.ts';
+
+type Take = (c: StoreBufferContext, event: Stamped<StoreBufferEvent>) => ReturnType<typeof bufferStep>;
+/** A store buffer that does something else. */
+const buffer = (take: Take): Patch => ({
+  machines: {
+    storeBuffer: () =>
+      storeBufferMachine.provide({
+        actions: {
+          take: enqueueActions(({ context, event, enqueue }) => {
+            const { stores, out } = take(context, event);
+            for (const message of out) enqueue.emit(message);
+            enqueue.assign({ stores });
+          }),
+        },
+      }),
+  },
+});
+/** What a wrong buffer does instead where it is asked this; all else it does right. */
+const instead = (type: StoreBufferEvent['type'], take: Take): Patch =>
+  buffer((c, event) => (event.type === type ? take(c, event) : bufferStep(c, event)));
+/** Asked as if it held these stores; it keeps what it has. */
+const asIfHolding =
+  (stores: (c: StoreBufferContext) => StoreBufferContext['stores']): Take =>
+  (c, event) => ({
+    ...bufferStep({ stores: stores(c) }, event),
+    stores: c.stores,
+  });
+export const LIFO = instead('stores.drain', (c, event) => ({
+  stores: c.stores.slice(0, -1),
+  out: bufferStep({ stores: c.stores.slice(-1) }, event).out,
+}));
+export const NO_FORWARDING = instead(
+  'stores.load',
+  asIfHolding(() => []),
+);
+export const OLDEST_FIRST = instead(
+  'stores.load',
+  asIfHolding(({ stores }) => stores.toReversed()),
+);
+export const NO_FENCE = instead('stores.fence', ({ stores }) => ({ stores, out: [] }));
+export const NO_LOCK = instead(
+  'stores.locked',
+  asIfHolding(() => []),
+);
+/** The store of an exchange waits as a plain one does; its load is of memory. */
+export const PLAIN_XCHG = instead('stores.locked', (c, event) => {
+  const { to, event: access, from } = event as Stamped<Extract<StoreBufferEvent, { readonly type: 'stores.locked' }>>;
+  const as = (type: 'stores.put' | 'stores.load', one: string) => ({ ...(from && { from }), type, to, event: { ...access, type: one } });
+  return { ...bufferStep(c, as('stores.put', 'cell.store')), out: bufferStep({ stores: [] }, as('stores.load', 'cell.load')).out };
+});
+export const NO_SWITCH: Patch = { machines: { pcpu: (machine) => machine.provide({ actions: { drainStores: assign({}) } }) } };
+
+/** What something comes to with a change of machines. */
+export function changedBy<V>(patch: Patch | undefined, of: () => V): V {
+  const undo = register({ name: 'wrong', arches: ['amd'], ...(patch && { patch: () => patch }) });
+  try {
+    return of();
+  } finally {
+    undo();
+  }
+}
