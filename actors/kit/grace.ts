@@ -132,4 +132,4 @@ export const graceMachine = setup({
 });
 
 /** Fields of the context whose lists are sets. */
-export const GRACE_SETS: readonly string[] = ['readers', 'over', 'threads', 'waitsFor'];
+export const GRACE_SETS: readonly string[] = ['readers', 'current', 'next', 'over'];
