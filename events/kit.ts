@@ -100,7 +100,7 @@ export type WaitQueueEvent = EventOf<{
 export type WaitQueueAnswer = EventOf<{ 'wq.active': { active: boolean } }>;
 
 /** Timers of threads that wait with a time-out, by thread; `expire` is the timer in flight. */
-export type TimeoutEvent = EventOf<{ 'timeout.arm': object; 'timeout.expire': { thread: ActorId }; 'timeout.delete': object }>;
+export type TimeoutEvent = EventOf<{ 'timeout.start': object; 'timeout.expire': { thread: ActorId }; 'timeout.delete': object }>;
 /** `pending`: it had not expired. */
 export type TimeoutAnswer = EventOf<{ 'timeout.deleted': { pending: boolean } }>;
 
@@ -154,10 +154,10 @@ export type TimerAnswer = EventOf<{ 'timer.was': { value: number }; 'timer.run':
 
 /** Calls of a function on another CPU: who waits for it. */
 export type CallEvent = EventOf<{ 'call.queue': object; 'call.next': object; 'call.end': object; 'call.locked?': object }>;
-/** What a call is told: whether there is one to run; whether the caller's own is still to be run. */
+/** Whether there is a call to run; whether the caller's own is still to be run. */
 export type CallAnswer = EventOf<{ 'call.is': { value: boolean } }>;
 
-/** What the kernel knows of one interrupt: whether it is disabled, and what of its handling runs. */
+/** The descriptor of an interrupt: whether it is disabled, and what of its handling runs. */
 export type IrqDescEvent = EventOf<{
   'desc.begin': object;
   'desc.end': object;
@@ -176,7 +176,7 @@ export type NotifierEvent = EventOf<{
   'chain.register': { block: string };
   'chain.unregister': { block: string };
   /** What comes after a block, or stands first. */
-  'chain.next?': { after: string | null };
+  'chain.next?': { block: string | null };
   /** down_read(), srcu_read_lock() and its likes; `exclusive`: down_write(). */
   'chain.enter': { exclusive: boolean };
   'chain.leave': object;
@@ -301,7 +301,7 @@ export const KIT_EVENTS = {
   'wq.wake': 'bus',
   'wq.active?': 'bus',
   'wq.active': 'bus',
-  'timeout.arm': 'bus',
+  'timeout.start': 'bus',
   'timeout.expire': 'latched',
   'timeout.delete': 'bus',
   'timeout.deleted': 'bus',

@@ -71,7 +71,7 @@ export type HandlerEvent = EventOf<{ 'irq.enter': object }>;
 export type TaskState = 'interruptible' | 'killable' | 'uninterruptible' | 'parked';
 /** Tasks in which states a wake-up is for: TASK_NORMAL, TASK_INTERRUPTIBLE, TASK_PARKED. @public */
 export type WakeMode = 'normal' | 'interruptible' | 'parked';
-/** To whoever asked for a wake-up. */
+/** To the actor that asked for a wake-up. */
 export type WakeAnswer = EventOf<{ 'task.woken': { woken: boolean } }>;
 
 export type TaskEvent = EventOf<{
@@ -94,7 +94,7 @@ export type TaskEvent = EventOf<{
   /** csd_unlock(): the sender of this has run what it was called for. */
   'csd.unlock': object;
   /**
-   * try_to_wake_up(): a task whose state the mode names becomes runnable. Whoever `asks` is told
+   * try_to_wake_up(): a task whose state the mode names becomes runnable. A sender that `asks` is told
    * whether it did.
    */
   'task.wake': { mode: WakeMode; asks?: true };

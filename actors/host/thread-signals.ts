@@ -35,7 +35,7 @@ const ACTIONS = {
   setState: assign(({ event: e }: Args) => (e.type === 'task.state' ? { state: e.state } : {})),
   /**
    * A thread that runs, or whose guest runs, is interrupted so that it sees the signal. One that
-   * waits in a state of its own is woken: by itself, or by whoever wakes all threads of a process.
+   * waits in a state of its own is woken: by itself, or by what wakes all threads of a process.
    */
   kill: enqueueActions(({ context, event, enqueue }) => {
     const [t, e] = [context as unknown as HostThread, event as Args['event']];

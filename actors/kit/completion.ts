@@ -85,7 +85,7 @@ export interface Completion extends Primitive {
   readonly kind: string;
   /** wait_for_completion(). */
   wait(where?: LockWhere): HostItem;
-  /** wait_for_completion_interruptible(); `into` gets whether it was done: a signal ends the wait. */
+  /** wait_for_completion_interruptible(); `into` is false if a signal has ended the wait. */
   waitInterruptible(into: Local<boolean>, where?: LockWhere): HostItem;
   /** wait_for_completion_killable(); a fatal signal ends the wait. */
   waitKillable(into: Local<boolean>, where?: LockWhere): HostItem;

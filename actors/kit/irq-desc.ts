@@ -2,7 +2,8 @@
  * The descriptor of an interrupt: each of its events is a section under its lock.
  *
  * @see kernel kernel/irq/chip.c, handle_edge_irq(), irq_may_run(); kernel/irq/manage.c,
- * __disable_irq(), __enable_irq(), __synchronize_hardirq(); kernel/irq/handle.c, __irq_wake_thread()
+ * __disable_irq(), __enable_irq(), __synchronize_hardirq(); kernel/irq/handle.c,
+ * __irq_wake_thread()
  */
 import { assign, emit, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';

@@ -19,7 +19,10 @@ import type { Part, Primitive } from './primitive.ts';
 const { step, call, loop, when, stop, leaveLoop } = host;
 const SOURCE = fromMemory('kernel/kthread.c, kthread(), kthread_stop(), kthread_park(), __kthread_parkme()');
 
-/** What a thread walks, made when a run is set up: it may name primitives that come after it. @public */
+/**
+ * What a thread walks, made when a run is set up: it may name primitives that come after it.
+ * @public
+ */
 export type Body = (env: HostEnv) => readonly HostItem[];
 
 /** try_to_wake_up() of this thread, if its state is one of those that `mode` names. */
@@ -62,7 +65,7 @@ export const threadPart = (
 });
 
 /** The end of a kernel thread. */
-export const exitItems = (...first: readonly HostItem[]): readonly HostItem[] => [
+const exitItems = (...first: readonly HostItem[]): readonly HostItem[] => [
   ...first,
   step('do_exit', { source: 'kernel/exit.c, do_exit()', send: (t) => toCpu(t, { type: 'cpu.exit' }) }),
   stop('dead'),

@@ -1,6 +1,6 @@
 /**
- * What a chain of notifiers is: a list of blocks by priority, those who walk it, and whoever changes
- * it. A block that is taken out still points to the one that was behind it.
+ * What a chain of notifiers is: a list of blocks by priority, who walks it, and who changes it. A
+ * block that is taken out still points to the one that was behind it.
  *
  * @see kernel kernel/notifier.c, notifier_chain_register(), notifier_chain_unregister()
  */
@@ -36,8 +36,8 @@ function listed({ head, next }: ChainContext): readonly string[] {
 }
 
 /** The list with other pointers at one place: behind a block, or at its head. */
-const pointing = (c: ChainContext, after: string | undefined, to: string | null): Partial<ChainContext> =>
-  after === undefined ? { head: to } : { next: { ...c.next, [after]: to } };
+const pointing = (c: ChainContext, behind: string | undefined, to: string | null): Partial<ChainContext> =>
+  behind === undefined ? { head: to } : { next: { ...c.next, [behind]: to } };
 
 function registered(c: ChainContext, block: string): Partial<ChainContext> {
   const blocks = listed(c);
@@ -65,7 +65,7 @@ export const chainMachine = setup({
     register: assign(({ context: c, event }) => (event.type === 'chain.register' ? registered(c, event.block) : {})),
     unregister: assign(({ context: c, event }) => (event.type === 'chain.unregister' ? unregistered(c, event.block) : {})),
     next: emit(({ context: c, event }) => {
-      const block = event.type === 'chain.next?' && event.after !== null ? c.next[event.after]! : c.head;
+      const block = event.type === 'chain.next?' && event.block !== null ? c.next[event.block]! : c.head;
       return outgoing(sender(event), { type: 'chain.block', block });
     }),
     enter: assign(({ context: c, event }) => {

@@ -31,7 +31,7 @@ export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
 /** A block of a chain. @public */
 export interface Block {
   readonly does: Body;
-  /** Higher ones are called first; of equal ones the one that was registered first. 0 unless given. */
+  /** Higher ones are called first, equal ones by registration. 0 unless given. */
   readonly priority?: number;
   /** NOTIFY_STOP: no block behind it is called. */
   readonly stops?: Test;
@@ -64,11 +64,11 @@ class Steps {
   }
 
   /** The block after another one, or the first. */
-  next(as: string, into: typeof nb, after: (t: HostThread, l: HostLocals) => string | null): HostItem {
+  next(as: string, into: typeof nb, behind: (t: HostThread, l: HostLocals) => string | null): HostItem {
     return step(as, {
       ...SOURCE,
       leaves: [into.name],
-      send: (t, l) => outgoing(this.#chain, { type: 'chain.next?', after: after(t, l) }),
+      send: (t, l) => outgoing(this.#chain, { type: 'chain.next?', block: behind(t, l) }),
       answers: { 'chain.block': (e) => ({ [into.name]: e.block }) },
     });
   }

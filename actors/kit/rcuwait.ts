@@ -1,5 +1,5 @@
 /**
- * rcuwait: one task at most waits, and whoever wakes it takes no lock: it reads which task that is,
+ * rcuwait: one task at most waits, and what wakes it takes no lock: it reads which task that is,
  * and wakes it. In between the task may have gone on, and wait for something else: it is woken for
  * nothing then.
  *
@@ -24,7 +24,7 @@ export interface RcuwaitContext {
   readonly task: ActorId | null;
 }
 
-export const rcuwaitMachine = setup({
+const rcuwaitMachine = setup({
   types: { context: {} as RcuwaitContext, events: {} as Stamped<RcuwaitEvent>, emitted: {} as Outgoing },
   actions: {
     prepare: assign({ task: ({ event }) => sender(event) }),
@@ -50,7 +50,7 @@ export const rcuwaitMachine = setup({
 /** A wait of one task. @public */
 export interface Rcuwait extends Primitive {
   readonly kind: string;
-  /** rcuwait_wait_event(); `into` gets whether the condition held, where a signal may end the wait. */
+  /** rcuwait_wait_event(); `into` gets whether the condition held: a signal may end the wait. */
   waitEvent(state: TaskState, into: Local<boolean>, test: Test, ...condition: readonly HostItem[]): HostItem;
   /** rcuwait_wake_up(). */
   wakeUp(where?: LockWhere): HostItem;

@@ -1,8 +1,8 @@
 /**
  * Signals: to a thread that has a handler for them, and SIGKILL, which nothing handles.
  *
- * A signal that is pending already is not sent again. A thread sees it where it looks: in waits that
- * it ends, and on the way to user mode.
+ * A signal that is pending already is not sent again. A thread sees it where it looks: in waits
+ * that it ends, and on the way to user mode.
  *
  * @see kernel kernel/signal.c, do_tkill(), complete_signal(), signal_wake_up_state();
  * kernel/entry/common.c, exit_to_user_mode_loop()
@@ -23,7 +23,7 @@ const of = <V>(threads: Threads<V>, t: HostThread, l: HostLocals): V =>
 /** The thread at a place among those of a process: `thread:PROCESS/PLACE`. @public */
 export const threadOf = (hostProcess: string, place: string | number): ActorId => `thread:${hostProcess}/${place}`;
 
-/** tgkill() of a signal that the thread has a handler for: from user mode, and back to it. @public */
+/** tgkill() of a signal that the thread has a handler for: from user mode, and back. @public */
 export const tgkill = (thread: Threads<ActorId>): HostItem =>
   call(
     fn(
@@ -33,7 +33,7 @@ export const tgkill = (thread: Threads<ActorId>): HostItem =>
     ),
   );
 
-/** SIGKILL to these threads: all of a process, as kill() sends it. From user mode, and back. @public */
+/** SIGKILL to these threads, as kill() sends it: from user mode, and back. @public */
 export const sigkill = (threads: Threads<readonly ActorId[]>): HostItem =>
   call(
     fn('do_send_sig_info', SOURCE, [
@@ -45,7 +45,7 @@ export const sigkill = (threads: Threads<readonly ActorId[]>): HostItem =>
     ]),
   );
 
-/** On the way to user mode: a signal that has come is handled, and what its handler does. @public */
+/** On the way to user mode: a signal that has come is handled, by these items. @public */
 export const handleSignal = (...handler: readonly HostItem[]): HostItem =>
   when([
     (t) => t.sigpending === true,

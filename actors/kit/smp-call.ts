@@ -1,6 +1,6 @@
 /**
- * smp_call_function_single(), _many() and on_each_cpu() with a function of several steps: it runs in
- * the handler of an IPI, with interrupts off, and who waits spins until it has run.
+ * smp_call_function_single(), _many() and on_each_cpu() with a function of several steps: it runs
+ * in the handler of an IPI, with interrupts off, and who waits spins until it has run.
  *
  * Simplified: calls of one function have an IPI of their own.
  *
@@ -28,7 +28,7 @@ export interface CallContext {
 }
 const is = (event: Stamped<CallEvent>, value: boolean) => outgoing(sender(event), { type: 'call.is', value });
 
-export const callMachine = setup({
+const callMachine = setup({
   types: { context: {} as CallContext, events: {} as Stamped<CallEvent>, emitted: {} as Outgoing },
   actions: {
     queue: assign({ callers: ({ context: c, event }) => [...c.callers, sender(event)] }),

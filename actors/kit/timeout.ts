@@ -4,7 +4,7 @@
  * No clock says how long that is: the timer of a thread that sleeps is in flight, and may expire at
  * any later step. One that is armed again while it is in flight is the same timer.
  *
- * @see kernel kernel/time/sleep_timeout.c, schedule_timeout(), process_timeout(); kernel/time/timer.c
+ * @see kernel kernel/time/sleep_timeout.c, schedule_timeout(), process_timeout()
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -29,7 +29,7 @@ const without = ({ armed }: TimeoutContext, thread: ActorId) => armed.filter((on
 export const timeoutMachine = setup({
   types: { context: {} as TimeoutContext, events: {} as Stamped<TimeoutEvent>, emitted: {} as Outgoing },
   actions: {
-    arm: enqueueActions(({ context: c, event, enqueue }) => {
+    start: enqueueActions(({ context: c, event, enqueue }) => {
       const thread = sender(event);
       enqueue.assign({ armed: [...without(c, thread), thread].sort() });
       enqueue.emit(outgoing(TIMEOUTS, { type: 'timeout.expire', thread }));
@@ -55,7 +55,7 @@ export const timeoutMachine = setup({
     up: {
       tags: 'rest',
       on: {
-        'timeout.arm': { actions: 'arm' },
+        'timeout.start': { actions: 'start' },
         'timeout.expire': [{ guard: 'isArmed', actions: 'expire' }, { actions: 'ignore' }],
         'timeout.delete': { actions: 'remove' },
       },
@@ -71,7 +71,7 @@ const PARTS: Primitive['parts'] = [{ kind: 'timeouts', per: 'host', machine: () 
  * false, if the timer has expired.
  */
 export const timeoutItems = (into: Local<boolean>): readonly HostItem[] => [
-  schedule('schedule', () => outgoing(TIMEOUTS, { type: 'timeout.arm' }), SOURCE),
+  schedule('schedule', () => outgoing(TIMEOUTS, { type: 'timeout.start' }), SOURCE),
   step('timer_delete_sync', {
     ...SOURCE,
     leaves: [into.name],

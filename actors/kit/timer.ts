@@ -10,7 +10,8 @@
  * Simplified: each expiry is an interrupt of its own, no two timers expire in one.
  *
  * @see kernel kernel/time/timer.c, __mod_timer(), __run_timers(), try_to_del_timer_sync(),
- * timer_delete_sync(), timer_shutdown_sync(); kernel/time/hrtimer.c, __run_hrtimer(), hrtimer_cancel()
+ * timer_delete_sync(), timer_shutdown_sync(); kernel/time/hrtimer.c, __run_hrtimer(),
+ * hrtimer_cancel()
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -46,7 +47,7 @@ export const timerMachine = setup({
   types: { context: {} as TimerContext, events: {} as Stamped<TimerEvent>, emitted: {} as Outgoing, input: {} as { readonly irq: string } },
   guards: { isRunning: ({ context: c }) => c.running !== null },
   actions: {
-    /** It stays on the CPU that its function runs on, so that timer_delete_sync() knows that it runs. */
+    /** It stays on the CPU that its function runs on: timer_delete_sync() has to know of that. */
     mod: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'timer.mod') return;
       enqueue.emit(was(event, one(c)));
@@ -140,7 +141,7 @@ class Steps {
     });
   }
 
-  tries(as: string, shutdown: boolean, into: Local<number>, waits: boolean): HostItem {
+  attempt(as: string, shutdown: boolean, into: Local<number>, waits: boolean): HostItem {
     return step(as, {
       ...this.#source,
       ...(waits && { idles: true, yields: true }),
@@ -151,15 +152,15 @@ class Steps {
   }
 
   /** Until its function does not run: spinning, as hosts that are not `rt` do. */
-  sync(as: string, tries: string, shutdown: boolean, into?: Local<boolean>): HostItem {
-    const spins = loop(this.tries(tries, shutdown, before, true), when([(_t, l) => before.of(l) !== -1, [leaveLoop]]));
+  sync(as: string, attempt: string, shutdown: boolean, into?: Local<boolean>): HostItem {
+    const spins = loop(this.attempt(attempt, shutdown, before, true), when([(_t, l) => before.of(l) !== -1, [leaveLoop]]));
     const kept = into ? [into.set((_t, l) => before.of(l) === 1) as HostItem] : [];
     return call(fn(as, this.#source, [spins, ...kept], into ? { leaves: [into.name] } : {}));
   }
 
   /** The function, if the timer is pending on this CPU still. */
   runsOn(as: string, name: string, body: readonly HostItem[], restarts?: Test) {
-    const end = step('expired', { ...this.#source, send: () => outgoing(this.#timer, { type: 'timer.ran' }) });
+    const end = step('clear_running_timer', { ...this.#source, send: () => outgoing(this.#timer, { type: 'timer.ran' }) });
     const asked = restarts ? [note((t, l) => ({ [again.name]: restarts(t, l) }))] : [];
     const restarted = restarts ? [when([again.is(true), [this.asks('enqueue_hrtimer', 'mod')]])] : [];
     const runsBody = call(fn(`${name}_fn`, this.#source, [...body, ...asked]));
@@ -210,7 +211,7 @@ export function hrtimer(name: string, body: Body, { restarts }: { readonly resta
     kind: name,
     parts: partsOf(name, 'hardirq', (env) => steps.runsOn('__run_hrtimer', name, body(env), restarts)),
     start: () => steps.asks('hrtimer_start', 'mod'),
-    tryToCancel: (into) => steps.tries('hrtimer_try_to_cancel', false, into, false),
+    tryToCancel: (into) => steps.attempt('hrtimer_try_to_cancel', false, into, false),
     cancel: (into) => steps.sync('hrtimer_cancel', 'hrtimer_try_to_cancel', false, into),
   };
 }

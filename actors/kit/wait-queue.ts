@@ -22,7 +22,7 @@ import { instanceAt, type Per, type Primitive } from './primitive.ts';
 import { timeoutItems, timeouts } from './timeout.ts';
 
 const { step, call, loop, when, leaveLoop } = host;
-export const WAIT = fromMemory('include/linux/wait.h, ___wait_event(); kernel/sched/wait.c, prepare_to_wait_event(), finish_wait()');
+const WAIT = fromMemory('include/linux/wait.h, ___wait_event(); kernel/sched/wait.c, prepare_to_wait_event(), finish_wait()');
 const WAKE = fromMemory('kernel/sched/wait.c, __wake_up_common(), autoremove_wake_function()');
 
 interface Waiter {
@@ -101,7 +101,7 @@ interface How {
   readonly into?: Local<boolean>;
 }
 
-/** A wait queue. Conditions are steps that leave something, and a test of what they left. @public */
+/** A wait queue. Conditions are steps that leave something, and a test of that. @public */
 export interface WaitQueue extends Primitive {
   readonly kind: string;
   /** wait_event(). */

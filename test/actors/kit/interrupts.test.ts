@@ -122,7 +122,7 @@ kitClaims([
     source: 'kernel/smp.c, on_each_cpu_cond_mask(), csd_lock_wait(), 6.12',
     grade: 'memory',
     mutants: {
-      'nobody is queued': { flush_queue: provides({ actions: { queue: assign({}) } }) },
+      'no caller is queued': { flush_queue: provides({ actions: { queue: assign({}) } }) },
       'it does not wait': { flush_queue: provides({ actions: { answerLocked: saysNo } }) },
     },
     check: (use) => clean([use(flush)], [onEach(true)], [late]),

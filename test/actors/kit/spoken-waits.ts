@@ -1,6 +1,6 @@
 /**
- * Worlds in which what waits, runs later or interrupts speaks: each event that those primitives have
- * is said in one of them.
+ * Worlds in which what waits, runs later or interrupts speaks: each event that those primitives
+ * have is said in one of them.
  */
 import { type HostEnv, type HostItem, host } from '../../../actors/host/host-env.ts';
 import { completion } from '../../../actors/kit/completion.ts';
@@ -48,7 +48,10 @@ function worldsOfWaits(): Readonly<Record<string, World>> {
       other: [q.active(ok), q.wakeUp(), r.wakeUp()],
     },
     completions: { uses: [c], works: () => [c.wait(), ...done], other: [c.complete()] },
-    work: { uses: [wq], works: () => [wq.queueDelayed('item'), wq.queue('item'), wq.flush('item'), wq.queue('item'), wq.cancelSync('item')] },
+    work: {
+      uses: [wq],
+      works: () => [wq.queueDelayed('item'), wq.queue('item'), wq.flush('item'), wq.queue('item'), wq.cancelSync('item')],
+    },
     timers: { uses: [tm], works: () => [tm.mod(), tm.pending(ok), step('while_it_runs'), tm.delete(ok), tm.deleteSync()] },
     interrupts: { uses: [irq], works: () => [irq.raise(), irq.disable(), irq.enable()] },
     calls: { uses: [call], works: (env) => [call.onEach(env)] },

@@ -77,14 +77,14 @@ describe('a completion', () => {
 describe('timers', () => {
   it('of threads wake those whose timers are armed', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.constantFrom('arm', 'delete', 'expire'), thread), { maxLength: 20 }), (all) => {
+      fc.property(fc.array(fc.tuple(fc.constantFrom('start', 'delete', 'expire'), thread), { maxLength: 20 }), (all) => {
         const send = started(timeoutMachine);
         const armed = new Set<string>();
         for (const [what, from] of all) {
           const said = send({ type: `timeout.${what}`, from, thread: from });
           if (what === 'expire') expect(to(said, 'task.wake')).toEqual(armed.has(from) ? [from] : []);
           if (what === 'delete') expect(said[0]!.event.pending).toBe(armed.has(from));
-          if (what === 'arm') armed.add(from);
+          if (what === 'start') armed.add(from);
           else armed.delete(from);
         }
       }),
@@ -158,7 +158,7 @@ describe('a notifier chain', () => {
           list = isIn ? list.filter((other) => other !== one) : [...list, one].sort((x, y) => priorities[y] - priorities[x]);
           const walked: string[] = [];
           const behind = (at: string | null) =>
-            send({ type: 'chain.next?', after: at, from: 'thread:a/0' })[0]!.event.block as string | null;
+            send({ type: 'chain.next?', block: at, from: 'thread:a/0' })[0]!.event.block as string | null;
           for (let next = behind(null); next !== null; next = behind(next)) walked.push(next);
           expect(walked).toEqual(list);
         }

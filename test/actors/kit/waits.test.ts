@@ -79,8 +79,8 @@ kitClaims([
     source: WAIT,
     grade: 'memory',
     mutants: {
-      'nobody joins': { q: provides({ actions: { join: assign({}) } }) },
-      'nobody is woken': { q: provides({ actions: { wake: assign({}) } }) },
+      'no waiter joins': { q: provides({ actions: { join: assign({}) } }) },
+      'no waiter is woken': { q: provides({ actions: { wake: assign({}) } }) },
     },
     check: (of) => {
       clean(
@@ -113,7 +113,7 @@ kitClaims([
     source: 'kernel/sched/wait.c, __wake_up_common(), 6.12',
     grade: 'memory',
     mutants: {
-      'nobody joins': { q: nothing },
+      'no waiter joins': { q: nothing },
       'all are exclusive once': { q: provides({ actions: { leave: assign({}), walkOn: assign({ walk: undefined }) } }) },
     },
     check: (of) => {
@@ -128,7 +128,7 @@ kitClaims([
     grade: 'memory',
     mutants: {
       'the timer never expires': { timeouts: provides({ guards: { isArmed: () => false } }) },
-      'the timer is never armed': { timeouts: provides({ actions: { arm: assign({}) } }) },
+      'the timer is never armed': { timeouts: provides({ actions: { start: assign({}) } }) },
     },
     check: (of) => {
       const ends = [may('passed'), may('gaveUp')];
