@@ -54,15 +54,17 @@ export interface Run {
   readonly memory?: 'sc' | 'tso';
   /** `sc`: what the cells say of themselves. */
   readonly cells?: 'sc';
-  /** Without it each thread is bound to a CPU of its own. */
+  /** How many, and threads move; without it each thread is bound to a CPU of its own. */
   readonly cpus?: number;
+  /** The CPU that each thread is bound to. */
+  readonly on?: readonly number[];
   /** A change of machines that the verdict has to notice. */
   readonly patch?: Patch;
   readonly search?: ExploreOptions;
 }
 
 /** All final states that the schedules lead to, sorted, and how many states there are between. */
-export function finals(threads: Threads, { memory = 'tso', cells, cpus, patch, search }: Run = {}) {
+export function finals(threads: Threads, { memory = 'tso', cells, cpus, on, patch, search }: Run = {}) {
   const at = [...new Set(threads.flat().flatMap((insn) => (insn.op === 'mfence' ? [] : [insn.at])))].sort();
   const mem = cell('mem', Object.fromEntries(at.map((name) => [name, 0 as number])), { ...(cells && { memory: cells }) });
   const ended = cell('ended', Object.fromEntries(threads.map((_, i) => [`t${i}`, ''])), { memory: 'sc' });
@@ -100,11 +102,11 @@ export function finals(threads: Threads, { memory = 'tso', cells, cpus, patch, s
   const { states, exhausted } = changedBy(patch, () =>
     raced({
       race: { uses: [mem, ended], operations },
-      host: { cpus: cpus ?? threads.length, options: { memory } },
+      host: { cpus: cpus ?? (on ? Math.max(...on) + 1 : threads.length), options: { memory } },
       properties: [collect],
       ...(search && { search }),
       processes: Object.fromEntries(
-        threads.map((_, i) => [`p${i}`, { ...(cpus === undefined && { cpu: i }), threads: [[{ [`t${i}`]: {} }]] }]),
+        threads.map((_, i) => [`p${i}`, { ...(cpus === undefined && { cpu: on?.[i] ?? i }), threads: [[{ [`t${i}`]: {} }]] }]),
       ),
     }),
   );

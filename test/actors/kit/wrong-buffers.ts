@@ -44,6 +44,8 @@ export const OLDEST_FIRST = instead(
   'stores.load',
   asIfHolding(({ waiting }) => waiting.toReversed()),
 );
+/** Stores reach memory at once. */
+export const NO_BUFFER = instead('stores.put', (c, event) => bufferStep(c, { ...event, type: 'stores.rmw' } as typeof event));
 export const NO_FENCE = instead('stores.fence', ({ waiting }) => ({ waiting, out: [] }));
 export const NO_LOCK = instead(
   'stores.rmw',
