@@ -94,8 +94,8 @@ export type TaskEvent = EventOf<{
   /** csd_unlock(): the sender of this has run what it was called for. */
   'csd.unlock': object;
   /**
-   * try_to_wake_up(): a task whose state the mode names becomes runnable. A sender that `asks` is told
-   * whether it did.
+   * try_to_wake_up(): a task whose state the mode names becomes runnable. A sender that `asks` is
+   * told whether it did.
    */
   'task.wake': { mode: WakeMode; asks?: true };
   /** What it asks has refused it: its state, set under the lock of what it waits for. */

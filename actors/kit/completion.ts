@@ -7,7 +7,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { CompletionEvent } from '../../events/kit.ts';
+import type { CompletionEvent } from '../../events/kit-waits.ts';
 import type { TaskState } from '../../events/sched.ts';
 import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, schedule } from '../host/task-state.ts';

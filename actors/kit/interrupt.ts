@@ -9,7 +9,7 @@
  * kernel/irq/manage.c, irq_thread(), irq_wait_for_interrupt(), __synchronize_hardirq()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { IrqDescEvent } from '../../events/kit.ts';
+import type { IrqDescEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
 import { type Handles, handlerMachine, raiseOn } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';

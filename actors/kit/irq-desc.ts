@@ -7,7 +7,7 @@
  */
 import { assign, emit, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { IrqDescEvent } from '../../events/kit.ts';
+import type { IrqDescEvent } from '../../events/kit-waits.ts';
 
 export interface IrqDescContext {
   /** How often it has been disabled. */

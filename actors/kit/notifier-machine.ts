@@ -6,7 +6,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { NotifierEvent } from '../../events/kit.ts';
+import type { NotifierEvent } from '../../events/kit-waits.ts';
 
 export interface ChainInput {
   readonly priorities: Readonly<Record<string, number>>;

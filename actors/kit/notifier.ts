@@ -12,7 +12,7 @@
  * srcu_notifier_chain_unregister()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { NotifierEvent } from '../../events/kit.ts';
+import type { NotifierEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
 import { fn } from './fn.ts';

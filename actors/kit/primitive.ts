@@ -30,7 +30,7 @@ export interface Part {
   readonly sets?: readonly string[];
   /** What must not come about: each scenario with such an actor asks for it. */
   readonly breaches?: readonly Breach<never>[];
-  /** They are kernel threads: the CPU that each sleeps on at the start, and whether it stays there. */
+  /** They are kernel threads: the CPU that each sleeps on at the start; whether it stays there. */
   readonly sleeps?: (instance: string) => { readonly cpu: number; readonly bound: boolean };
   /** They walk the handler of this interrupt, each on its own CPU. */
   readonly handles?: string;

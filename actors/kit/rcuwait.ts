@@ -7,7 +7,7 @@
  */
 import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { RcuwaitEvent } from '../../events/kit.ts';
+import type { RcuwaitEvent } from '../../events/kit-waits.ts';
 import type { TaskState } from '../../events/sched.ts';
 import { fromMemory, type HostItem, host } from '../host/host-env.ts';
 import { endsWait, RUNNING, schedule, setCurrentState } from '../host/task-state.ts';

@@ -9,7 +9,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { CallEvent } from '../../events/kit.ts';
+import type { CallEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { raiseOn } from '../host/kernel-thread.ts';
 import { otherwise } from '../path/path.ts';

@@ -8,7 +8,7 @@
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { TimeoutEvent } from '../../events/kit.ts';
+import type { TimeoutEvent } from '../../events/kit-waits.ts';
 import type { TaskState } from '../../events/sched.ts';
 import { fromMemory, type HostItem, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, schedule, setCurrentState } from '../host/task-state.ts';

@@ -15,7 +15,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { TimerEvent } from '../../events/kit.ts';
+import type { TimerEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostItem, host } from '../host/host-env.ts';
 import { type Handles, raiseOn } from '../host/kernel-thread.ts';
 import type { Source } from '../path/path.ts';

@@ -10,7 +10,7 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { WaitQueueEvent } from '../../events/kit.ts';
+import type { WaitQueueEvent } from '../../events/kit-waits.ts';
 import type { TaskState, WakeAnswer, WakeMode } from '../../events/sched.ts';
 import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, RUNNING, schedule } from '../host/task-state.ts';

@@ -6,7 +6,7 @@
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { WorkqueueEvent } from '../../events/kit.ts';
+import type { WorkqueueEvent } from '../../events/kit-waits.ts';
 
 export interface WorkqueueInput {
   readonly queue: ActorId;

@@ -10,7 +10,7 @@
  * __cancel_work_sync(), mod_delayed_work_on()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import type { WorkqueueEvent } from '../../events/kit.ts';
+import type { WorkqueueEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
 import { otherwise } from '../path/path.ts';

@@ -94,7 +94,7 @@ export function actorsOf(used: readonly Used[], { host, vms }: ResolvedScenario)
   );
 }
 
-/** What of parts is the host's: kernel threads that sleep at the start, and handlers of interrupts. */
+/** What of parts is the host's: kernel threads that sleep, and handlers of interrupts. */
 export interface HostSide {
   readonly asleep: Readonly<Record<ActorId, ActorId>>;
   readonly bound: Readonly<Record<ActorId, ActorId>>;
