@@ -9,6 +9,7 @@ import type { HostOptions } from '../../events/options.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { storesWorld } from '../actors/kit/stores-world.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
 import { movedGuest } from '../sev-es-debug/launch-world.ts';
@@ -55,6 +56,7 @@ const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ['moves to another VM', movedGuest()],
   ['reads a private page, and has a device write it', w.oneGuest([w.page('guest-valid')], [w.hlt], { vhost0: [REACHES] })],
   ['asks for permissions', w.oneGuest([w.page('guest-valid')], [{ rmpquery: { gfn: w.GFN, vmpl: 1 } }], {})],
+  ['has store buffers', storesWorld()],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];
