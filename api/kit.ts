@@ -6,6 +6,7 @@ import './shipped.ts';
 
 export { smpMb, smpRmb, smpWmb } from '../actors/kit/barriers.ts';
 export { type Cell, type CellFields, type CellRest, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
+export { type Completion, completion } from '../actors/kit/completion.ts';
 export { fail, failed } from '../actors/kit/errno.ts';
 export { after, around, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
 export {
@@ -30,6 +31,7 @@ export { type Rwsem, rwsem } from '../actors/kit/rwsem.ts';
 export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
 export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
+export { handleSignal, tgkill, threadOf } from '../actors/kit/signal.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
 export { toUserSpace } from '../actors/kvm/kit-exits.ts';
