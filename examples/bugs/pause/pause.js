@@ -11,8 +11,6 @@ const vmm = kit.cell('vmm', { paused: false, immediateExit: false, spent: false 
 const acked = kit.completion('acked');
 const vcpuLock = kit.mutex('vcpuLock');
 const found = local('vmmFound');
-const isShutDown = (_thread, { exit }) => exit?.reason === 'SHUTDOWN';
-const source = 'cloud-hypervisor vmm/src/cpu.rs';
 const kill = tgkill(kit.threadOf('chv', 'vcpu0'));
 const exitOnce = [vmm.store('immediateExit', true)];
 
@@ -26,15 +24,14 @@ const vcpuLoop = (kvmRun, how) => {
     when([found.is(true), [acked.complete(), leavePath]]),
     ...(how === 'try-lock' ? kit.under(vcpuLock, {}, run) : run),
     kit.handleSignal(...handler),
-    when([isShutDown, [leavePath]]),
+    when([(_thread, { exit }) => exit?.reason === 'SHUTDOWN', [leavePath]]),
     note(() => ({ exit: undefined, dead: undefined, granted: undefined })),
   );
 };
 const tryLock = [vcpuLock.trylock(found), when([found.is(true), [...exitOnce, vcpuLock.unlock()]])];
 const again = loop(acked.waitTimeout(found), when([found.is(true), [leavePath]]), kill);
 const pause = ({ options: { 'vmm.pause': how } }) => {
-  const before = how === 'try-lock' ? tryLock : [];
-  return [vmm.store('paused', true), ...before, kill, how === 'send-again' ? again : acked.wait()];
+  return [vmm.store('paused', true), ...(how === 'try-lock' ? tryLock : []), kill, how === 'send-again' ? again : acked.wait()];
 };
 
 export const mechanism = kit.race({
@@ -42,7 +39,7 @@ export const mechanism = kit.race({
   arches: ['amd', 'intel'],
   uses: [vmm, acked, vcpuLock],
   options: { 'vmm.pause': ['off', 'signal', 'handler', 'try-lock', 'send-again'] },
-  operations: { 'pause-vm': { summary: 'Pauses vCPU 0 and waits until it has said so.', source, does: pause } },
+  operations: { 'pause-vm': { summary: 'Pauses vCPU 0 and waits until it has said so.', source: 'vmm/src/cpu.rs', does: pause } },
   paths: { KVM_RUN: (path, { options }) => kit.around(path, (kvmRun) => [vcpuLoop(kvmRun, options['vmm.pause'])]) },
-  properties: [kit.happens(vmm, 'pause.signal-is-spent', source, ({ spent }) => spent && 'spent in user mode')],
+  properties: [kit.happens(vmm, 'pause.signal-is-spent', 'issue 7427', ({ spent }) => spent && 'spent in user mode')],
 });
