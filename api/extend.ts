@@ -11,8 +11,11 @@ import type { ControlOp, GuestOp, HostOp } from '../events/program.ts';
 import './shipped.ts';
 
 export type { Completion } from '../actors/host/completion.ts';
+export { type FileContext, fileMachine } from '../actors/host/file.ts';
 export type * from '../actors/host/host-env.ts';
 export { fatalSignalPending, faultItems, host, hostPatch, kernelSource, signalPending, toCpu } from '../actors/host/host-env.ts';
+export { type Misuse, type Mortal, misuseText, mortal } from '../actors/host/object-life.ts';
+export { type PoolContext, poolMachine } from '../actors/host/pool.ts';
 export { blockPath } from '../actors/kvm/block.ts';
 export type * from '../actors/kvm/guest-program.ts';
 export { guest, guestPatch, vmexit } from '../actors/kvm/guest-program.ts';
@@ -46,6 +49,7 @@ export {
 export { type ActorId, type Delivery, type EventOf, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../events/event.ts';
 export type * from '../events/index.ts';
 export type * from '../events/kvm.ts';
+export type * from '../events/object.ts';
 export type * from '../events/options.ts';
 export type * from '../events/program.ts';
 export type * from '../events/svm.ts';
@@ -69,7 +73,14 @@ export {
 } from '../sim/property.ts';
 export { BITS64, GFN, integer, NAME, named, PFN, strict, VCPU, vcpuNamed } from '../sim/scenario/fields.ts';
 export type { Path as IssuePath, PathIssue } from '../sim/scenario/issues.ts';
-export { allOperations, type KnownNames, operationsIn, type PlacedOperation, type Structure } from '../sim/scenario/lowered.ts';
+export {
+  allOperations,
+  type KnownNames,
+  type LoweredVm,
+  operationsIn,
+  type PlacedOperation,
+  type Structure,
+} from '../sim/scenario/lowered.ts';
 export { type Arguments, type Operation, operation } from '../sim/scenario/operation.ts';
 export type * from '../sim/scenario/program.ts';
 export type { Section, VmSetting } from '../sim/scenario/section.ts';

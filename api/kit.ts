@@ -4,11 +4,13 @@
  */
 import './shipped.ts';
 
+export { schedule, setCurrentRunning, setCurrentState } from '../actors/host/task-state.ts';
 export { smpMb, smpRmb, smpWmb } from '../actors/kit/barriers.ts';
 export { type Cell, type CellFields, type CellRest, cell, type Fields, type Instances, type Where } from '../actors/kit/cell.ts';
 export { type Completion, completion } from '../actors/kit/completion.ts';
 export { fail, failed } from '../actors/kit/errno.ts';
 export { after, around, atEnd, atStart, before, type FnRest, fn, instead } from '../actors/kit/fn.ts';
+export { type DeviceInterrupt, type Handling, interrupt } from '../actors/kit/interrupt.ts';
 export {
   call,
   leaveLoop,
@@ -20,20 +22,28 @@ export {
   step,
   when,
 } from '../actors/kit/items.ts';
+export { type Body, type Kthread, kthread, mayIdle, type Runs } from '../actors/kit/kthread.ts';
 export { type Given, type Local, local } from '../actors/kit/local.ts';
 export { type LockWhere, type Mutex, mutex } from '../actors/kit/mutex.ts';
+export { type Block, type ChainKind, type NotifierChain, notifierChain } from '../actors/kit/notifier.ts';
 export { type MemoryObject, object } from '../actors/kit/object.ts';
 export type { At, Breach, HostShape, Part, Per, Primitive } from '../actors/kit/primitive.ts';
 export { type Callback, type GracePeriods, type Rcu, rcu, type Srcu, srcu } from '../actors/kit/rcu.ts';
+export { type Rcuwait, rcuwait } from '../actors/kit/rcuwait.ts';
 export { type Refcount, type RefcountRest, refcount } from '../actors/kit/refcount.ts';
 export { type Rwlock, rwlock } from '../actors/kit/rwlock.ts';
 export { type Rwsem, rwsem } from '../actors/kit/rwsem.ts';
 export { type Lockable, preemptOff, under } from '../actors/kit/section.ts';
 export { type Semaphore, semaphore } from '../actors/kit/semaphore.ts';
 export { type Seqcount, type Seqlock, seqcount, seqlock } from '../actors/kit/seqcount.ts';
-export { handleSignal, tgkill, threadOf } from '../actors/kit/signal.ts';
+export { handleSignal, isSignalPending, sigkill, tgkill, threadOf } from '../actors/kit/signal.ts';
+export { type SmpCall, smpCall } from '../actors/kit/smp-call.ts';
 export { type Spinlock, spinlock } from '../actors/kit/spinlock.ts';
 export { syscall } from '../actors/kit/syscall.ts';
+export { type Timeouts, timeouts } from '../actors/kit/timeout.ts';
+export { type Hrtimer, hrtimer, type Timer, timer } from '../actors/kit/timer.ts';
+export { type Test, type WaitQueue, waitQueue } from '../actors/kit/wait-queue.ts';
+export { type Workqueue, workqueue } from '../actors/kit/workqueue.ts';
 export { toUserSpace } from '../actors/kvm/kit-exits.ts';
 export { thisCpu, thisVcpu, thisVm, vcpu } from '../actors/kvm/kit-here.ts';
 export { kvmLock, slotsLock, vcpuMutex } from '../actors/kvm/kit-locks.ts';
@@ -59,6 +69,7 @@ export type {
   SpinAnswer,
   SpinEvent,
 } from '../events/kit.ts';
+export type { TaskState, WakeMode } from '../events/sched.ts';
 export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
 export type { Argument } from '../sim/host/race-argument.ts';
 export type { RunHooks } from '../sim/host/race-hooks.ts';

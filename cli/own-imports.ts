@@ -13,7 +13,7 @@ const HERE = import.meta.url;
 
 /** The entry points, as modules of the running program: it may run from its sources. */
 const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
-  ['index', 'extend', 'kit', 'journal', 'timeline', 'vitest'].map((name) => [
+  ['index', 'extend', 'kit', 'journal', 'timeline'].map((name) => [
     name === 'index' ? 'worldswitch' : `worldswitch/${name}`,
     new URL(`../api/${name}${HERE.slice(HERE.lastIndexOf('.'))}`, HERE).href,
   ]),

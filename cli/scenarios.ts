@@ -23,6 +23,9 @@ const withMutants = (loaded: LoadedScenario) => ({
 const expectationText = (expectation: Expectation | undefined): string =>
   expectation === undefined ? '' : expectation === 'clean' ? 'clean' : `breaks ${expectation.violates.join(', ')}`;
 
+/** The schema that an editor reads, as a path from the file: what is printed lies elsewhere. */
+const EDITOR_LINE = /^# yaml-language-server: .*\n/;
+
 function run({ io, out, json, args }: Call): number {
   const [name] = args;
   const loaded = (name === undefined ? shippedNames() : [name]).map((reference) => loadReference(reference, io));
@@ -31,7 +34,7 @@ function run({ io, out, json, args }: Call): number {
     return EXIT.ok;
   }
   if (name !== undefined) {
-    out.lines(loaded[0]!.text);
+    out.lines(loaded[0]!.text.replace(EDITOR_LINE, ''));
     return EXIT.ok;
   }
   for (const one of loaded) {

@@ -6,7 +6,8 @@ import type { Delivery } from './event.ts';
 import { KIT_EVENTS, type KitAnswer, type KitEvent } from './kit.ts';
 import { KVM_EVENTS, type VcpuAnswer, type VcpuEvent, type VmAnswer, type VmEvent } from './kvm.ts';
 import { MEMORY_ORDER_EVENTS, type StoreBufferEvent } from './memory-order.ts';
-import { type KillEvent, PROCESS_EVENTS, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
+import { type FileAnswer, type FileEvent, OBJECT_EVENTS, type ObjectEvent, type PoolAnswer, type PoolEvent } from './object.ts';
+import { type KillEvent, PROCESS_EVENTS, type ProcessAnswer, type ProcessEvent, type SignalAnswer, type SignalEvent } from './process.ts';
 import {
   type ChoiceEvent,
   type HandlerEvent,
@@ -44,6 +45,9 @@ export type ThreadEvent =
   | KillEvent
   | SignalEvent
   | SignalAnswer
+  | ProcessAnswer
+  | FileAnswer
+  | PoolAnswer
   | ThreadEventsOf[keyof ThreadEventsOf];
 
 /** Everything a vCPU can receive. @public */
@@ -69,7 +73,13 @@ type SimEvent =
   | ProcessEvent
   | KillEvent
   | SignalEvent
-  | SignalAnswer;
+  | SignalAnswer
+  | ProcessAnswer
+  | ObjectEvent
+  | FileEvent
+  | FileAnswer
+  | PoolEvent
+  | PoolAnswer;
 
 /** How each event type travels; those of mechanisms are in their own catalogues. */
 export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
@@ -78,6 +88,7 @@ export const CATALOGUE: Readonly<Record<SimEvent['type'], Delivery>> = {
   ...PROCESS_EVENTS,
   ...KIT_EVENTS,
   ...MEMORY_ORDER_EVENTS,
+  ...OBJECT_EVENTS,
 };
 
 /** Events that run one micro-step of the actor that takes them. */

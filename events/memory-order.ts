@@ -27,7 +27,7 @@ export type StoreBufferEvent = EventOf<{
   /** A plain load: of what waits here, else of memory. */
   'stores.load': { to: ActorId; event: Access };
   /** A locked instruction: it waits until nothing is left here. */
-  'stores.locked': { to: ActorId; event: Access };
+  'stores.rmw': { to: ActorId; event: Access };
   /** MFENCE, and whatever else waits until nothing is left here. */
   'stores.fence': object;
 }>;
@@ -36,6 +36,6 @@ export const MEMORY_ORDER_EVENTS = {
   'stores.drain': 'offer',
   'stores.put': 'bus',
   'stores.load': 'bus',
-  'stores.locked': 'bus',
+  'stores.rmw': 'bus',
   'stores.fence': 'bus',
 } as const satisfies Readonly<Record<StoreBufferEvent['type'], Delivery>>;

@@ -59,9 +59,25 @@ export interface SetGuestDebugOp {
   readonly dr7?: U64 | undefined;
 }
 
+/**
+ * KVM_CREATE_VM, KVM_CREATE_VCPU, where a mechanism has it that the VM is not there from the start.
+ * `returns`: what the program expects. `emfile`: no descriptor is left.
+ * @public
+ */
+export type CreationOp =
+  | { readonly op: 'KVM_CREATE_VM'; readonly vm: string; readonly type?: string | undefined; readonly returns?: string | undefined }
+  | {
+      readonly op: 'KVM_CREATE_VCPU';
+      readonly vm: string;
+      readonly vcpu: number;
+      readonly returns?: string | undefined;
+      readonly emfile?: true | undefined;
+    };
+
 /** What the threads of every host can do. @public */
 export type CoreHostOp =
   | SignalOp
+  | CreationOp
   /** `reenter`: the VMM answers what KVM_RUN has ended for, and calls it again. */
   | { readonly op: 'KVM_RUN'; readonly vm: string; readonly vcpu: number; readonly reenter?: boolean }
   | { readonly op: 'KVM_GET_MP_STATE'; readonly vm: string; readonly vcpu: number }
@@ -69,6 +85,8 @@ export type CoreHostOp =
   | { readonly op: 'KVM_SET_MP_STATE'; readonly vm: string; readonly vcpu: number }
   | SetGuestDebugOp
   | { readonly op: 'madvise'; readonly vm: string }
+  /** Starts a thread of the same process: by its place in `threads`. */
+  | { readonly op: 'pthread_create'; readonly thread: number }
   /** One step if it does not say how many. */
   | { readonly op: 'compute'; readonly steps?: number | 'endless' | undefined };
 

@@ -86,6 +86,8 @@ export type TaskEvent = EventOf<{
    * before.
    */
   'sched.swapIn': { core?: { readonly id: ActorId; readonly previous: readonly string[] } };
+  /** wake_up_new_task(): it is there, and will be run. */
+  'task.wakeUpNew': object;
   'cpu.needResched': { pending: boolean };
   'cpu.offlined': { done: boolean };
   'cpu.stopped': { stopped: boolean };
@@ -118,6 +120,8 @@ export type SchedulerEvent = EventOf<{
   'rq.sleep': { thread: ActorId };
   /** From a pCPU that panicked or was stopped by NMI: it runs nothing any more. */
   'rq.stopped': object;
+  /** wake_up_new_task(): a thread is queued for the first time. */
+  'sched.wakeUpNew': { thread: ActorId; cpu: ActorId };
   /** From a thread: it does not leave this CPU any more. */
   'sched.setaffinity': { cpu: ActorId };
   /** try_to_wake_up(). */
@@ -185,6 +189,8 @@ export const SCHED_EVENTS = {
   'rq.sleep': 'bus',
   'rq.stopped': 'bus',
   'sched.setaffinity': 'bus',
+  'sched.wakeUpNew': 'bus',
+  'task.wakeUpNew': 'bus',
   'sched.wake': 'queued',
   'ttwu.queue': 'queued',
   'irq.reschedule': 'latched',

@@ -5,7 +5,7 @@
  * output of deleted sources does not survive, and a failed build leaves the last good one.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,12 +31,19 @@ const compile = () => {
   return spawnSync(process.execPath, [compiler, '--project', CONFIG, '--outDir', DIST_NEXT], { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
 };
 
+/** The schema of scenario files, which scenarios name for editors: what was compiled prints it. */
+const writeSchema = () => {
+  const { status, stdout } = spawnSync(process.execPath, [join(DIST_NEXT, 'cli', 'main.js'), 'schema'], { cwd: ROOT });
+  if (status === 0) writeFileSync(join(DIST_NEXT, 'scenario.schema.json'), stdout);
+  return status ?? 1;
+};
+
 const build = () => {
   if (!folders.some(hasSources)) {
     console.error(`Nothing to build: no .ts file in ${folders.join(', ')}.`);
     return 0;
   }
-  const status = compile();
+  const status = compile() || writeSchema();
   if (status !== 0) return status;
   rmSync(DIST, { recursive: true, force: true });
   renameSync(DIST_NEXT, DIST);

@@ -2,7 +2,7 @@
  * What `eventually` properties are still owed: by whom, in which local state. Runs and searches ask
  * the same questions.
  */
-import { type Property, PropertyWatch } from './property.ts';
+import { looksAt, type Property, PropertyWatch } from './property.ts';
 import type { Store } from './store.ts';
 
 /** Somewhere in the middle of a run an endless cycle begins. */
@@ -33,7 +33,7 @@ export class Debts {
     this.property = property;
     this.#store = store;
     const owing = property.owes !== undefined;
-    this.slots = store.kindOfSlot.flatMap((kind, slot) => (owing && property.kinds.includes(kind.name) ? [slot] : []));
+    this.slots = store.kindOfSlot.flatMap((kind, slot) => (owing && looksAt(property, kind.name) ? [slot] : []));
   }
 
   /** Evidence that the actor has to leave this state; null if it may stay. */

@@ -29,6 +29,7 @@ const KEYS: readonly string[] = [
   'schedules',
   'switched',
   'stuckIn',
+  'absent',
   'queues',
   'waits',
   'idles',

@@ -5,7 +5,7 @@ import type { CountedOffers } from '../actors/host/counted-offers.ts';
 import type { ActorId } from '../events/event.ts';
 import { countedIn, declaredIn, isOffer } from './declared-offers.ts';
 import { allowedOffers } from './host/registry.ts';
-import type { AnyEvent, Kind, Store } from './store.ts';
+import { type AnyEvent, isAbsent, type Kind, type Store } from './store.ts';
 
 /** Event ids, those that move a processor on apart from the rest. */
 export interface Offers {
@@ -118,6 +118,7 @@ export class OfferTable {
   }
 
   #compute(kind: Kind, local: number): Offers {
+    if (isAbsent(kind, local)) return NO_OFFERS;
     const snapshot = kind.locals.values[local]!;
     const counted = () => countedIn(kind.locals.values[local]!);
     const isCounted = counted().length > 0;

@@ -7,7 +7,7 @@ import type { ActorId } from '../events/event.ts';
 import type { StuckKind } from '../events/journal.ts';
 import type { Monitor } from './monitors/monitor.ts';
 import type { Store } from './store.ts';
-import { type ActorView, WorldView } from './view.ts';
+import { type ActorView, ANY_KIND, WorldView } from './view.ts';
 
 /** What a property claims: it holds always, at least once, or in the end. @public */
 export type PropertyForm = 'always' | 'sometimes' | 'eventually';
@@ -15,7 +15,7 @@ export type PropertyForm = 'always' | 'sometimes' | 'eventually';
 /**
  * A property. `check` returns evidence, a sentence with values, or null: for `always` the evidence
  * is of the violation, for `sometimes` and `eventually` of the fulfilment. It looks at actors of
- * `kinds` only.
+ * `kinds` only; `*` is any kind.
  * @public
  */
 export interface Property {
@@ -48,6 +48,9 @@ export interface Property {
   /** What it remembers of the past: `kinds` has the kind of its monitors then. */
   readonly monitor?: Monitor;
 }
+
+/** Whether a property looks at actors of a kind. */
+export const looksAt = ({ kinds }: Property, kind: string): boolean => kinds.includes(ANY_KIND) || kinds.includes(kind);
 
 /** Evidence of a cycle that gets nowhere. @public */
 export interface CycleEvidence {
@@ -141,7 +144,7 @@ export class PropertyWatch {
   constructor(property: Property, store: Store) {
     this.property = property;
     this.#store = store;
-    this.#watched = store.kindOfSlot.map((kind) => property.kinds.includes(kind.name));
+    this.#watched = store.kindOfSlot.map((kind) => looksAt(property, kind.name));
     this.#slots = this.#watched.flatMap((watched, slot) => (watched ? [slot] : []));
   }
 

@@ -45,9 +45,23 @@ export interface Kind {
   readonly stuckIn: ((context: never) => string | null) | null;
   /** Its root says `queues`: which threads wait there to be run; null where none can. */
   readonly queues: ((context: never) => readonly ActorId[]) | null;
+  /**
+   * Its root says `absent`: whether an actor is not there, as it was not made yet, or is gone. It
+   * offers nothing then, and is at rest. Null if its actors are always there.
+   */
+  readonly absent: ((context: never) => boolean) | null;
   readonly locals: LocalTable;
   /** By local state: 1 where an actor in it has asked and waits for the answer. */
   readonly asking: number[];
+}
+
+/** What the root of a machine says of its actors. */
+interface RootMeta {
+  readonly schedules?: true;
+  readonly switched?: Switched;
+  readonly stuckIn?: Kind['stuckIn'];
+  readonly absent?: Kind['absent'];
+  readonly queues?: Kind['queues'];
 }
 
 /** Where an actor in this local state hangs, if its state takes it for one at rest. */
@@ -59,8 +73,12 @@ export const queuedIn = ({ queues, locals }: Kind, local: number): readonly Acto
   queues?.(locals.values[local]!.context as never) ?? NO_IDS;
 const NO_IDS: readonly ActorId[] = [];
 
+/** Whether an actor in this local state is not there. */
+export const isAbsent = ({ absent, locals }: Kind, local: number): boolean => absent?.(locals.values[local]!.context as never) === true;
+
 /** Whether an actor in this local state may stay there. */
-export const isAtRest = (kind: Kind, local: number): boolean => kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null;
+export const isAtRest = (kind: Kind, local: number): boolean =>
+  isAbsent(kind, local) || (kind.locals.values[local]!.hasTag('rest') && hangIn(kind, local) === null);
 
 /**
  * An actor that exists from the start: its id, the kind of its machine, and what that is started
@@ -147,17 +165,16 @@ export class Store {
     this.kinds = names.map((name, index) => {
       const machine = topology.machines[name];
       if (!machine) throw new Error(`no machine for actors of kind ${name}`);
-      const meta = machine.root.meta as
-        | { readonly schedules?: true; readonly switched?: Switched; readonly stuckIn?: Kind['stuckIn']; readonly queues?: Kind['queues'] }
-        | undefined;
+      const meta = machine.root.meta as RootMeta | undefined;
       const schedules = meta?.schedules === true;
       const switched = meta?.switched ?? null;
       const stuckIn = meta?.stuckIn ?? null;
+      const absent = meta?.absent ?? null;
       const origin = topology.origins?.[name] ?? null;
       const monitors = topology.actors.some(({ id, kind }) => kind === name && topology.monitors?.[id] !== undefined);
       const queues = meta?.queues ?? null;
       const locals = new LocalTable(this.#fragments);
-      return { name, index, machine, origin, schedules, monitors, switched, stuckIn, queues, locals, asking: [] };
+      return { name, index, machine, origin, schedules, monitors, switched, stuckIn, queues, absent, locals, asking: [] };
     });
     this.ids = topology.actors.map((actor) => actor.id);
     this.sets = new Set(topology.sets);

@@ -17,6 +17,9 @@ interface Tables {
   readonly ids: readonly ActorId[];
 }
 
+/** In the place of a kind: every kind. @public */
+export const ANY_KIND = '*';
+
 /** The actors in one state of the world. @public */
 export class WorldView {
   readonly #store: Tables;
@@ -28,12 +31,13 @@ export class WorldView {
   }
 
   /**
-   * All actors of a kind, in slot order. The caller names the context type of that kind's machine.
+   * All actors of a kind, or with `*` of any, in slot order. The caller names the context type of
+   * that kind's machine.
    */
   actors<C>(kind: string): ActorView<C>[] {
     const views: ActorView<C>[] = [];
     for (let slot = 0; slot < this.#locals.length; slot++) {
-      if (this.#store.kindOfSlot[slot]!.name === kind) views.push(this.actor<C>(slot));
+      if (kind === ANY_KIND || this.#store.kindOfSlot[slot]!.name === kind) views.push(this.actor<C>(slot));
     }
     return views;
   }

@@ -122,7 +122,7 @@ export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) |
 /** Constructors of host paths. @public */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
 
-/** What the code of a host is expanded with: changes of its paths, and the store buffers of its CPUs. */
+/** What the code of a host is expanded with: changes of its paths, store buffers of its CPUs. */
 export const expandedWith = ({ patches = {}, order }: Partial<Pick<HostEnv, 'patches' | 'order'>>) => ({
   patches,
   ...(order && { order }),
@@ -152,3 +152,5 @@ export function faultItems(env: HostEnv, fault: string): readonly HostItem[] {
 
 /** A place in the kernel, read by the author of the path. @public */
 export const kernelSource = (source: string): Source => ({ source, grade: 'read' });
+/** The same, as the author remembers it. */
+export const fromMemory = (source: string): Source => ({ source, grade: 'memory' });

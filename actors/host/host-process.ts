@@ -1,6 +1,6 @@
 /**
- * A host process: which of its threads live, and what killed it. The first thread that dies of a
- * signal takes the others with it.
+ * A host process: which of its threads live, and what killed it. A thread may start another one.
+ * The first that dies of a signal takes the others with it.
  *
  * @see kernel kernel/exit.c, do_exit(), do_group_exit(); kernel/signal.c, zap_other_threads()
  */
@@ -11,6 +11,8 @@ import type { ProcessEvent, Signal } from '../../events/process.ts';
 export interface HostProcessInput {
   /** Those that live, sorted. */
   readonly threads: readonly ActorId[];
+  /** Those that its threads may start yet, sorted; absent if there are none. */
+  readonly unborn?: readonly ActorId[] | undefined;
   /** VMs whose vCPUs its threads run: what a guest does to its own VMM is its own affair. */
   readonly vms: readonly string[];
 }
@@ -27,6 +29,15 @@ export const hostProcessMachine = setup({
   types: { context: {} as HostProcessContext, events: {} as Stamped<ProcessEvent>, emitted: {} as Outgoing, input: {} as HostProcessInput },
   guards: { isLast: ({ context: c }) => c.threads.length === 1 },
   actions: {
+    threadNew: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'process.threadNew') return;
+      const { unborn = [], threads } = c;
+      const done = c.signal === null && unborn.includes(event.thread);
+      enqueue.emit(outgoing(sender(event), { type: 'process.threadMade', done }));
+      if (!done) return;
+      const left = unborn.filter((thread) => thread !== event.thread);
+      enqueue.assign({ threads: [...threads, event.thread].sort(), unborn: left.length > 0 ? left : undefined });
+    }),
     threadExit: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'process.threadExit') return;
       const threads = c.threads.filter((thread) => thread !== sender(event));
@@ -49,6 +60,7 @@ export const hostProcessMachine = setup({
     running: {
       tags: 'rest',
       on: {
+        'process.threadNew': { actions: 'threadNew' },
         'process.threadExit': [{ guard: 'isLast', target: 'exited', actions: 'threadExit' }, { actions: 'threadExit' }],
       },
     },

@@ -142,6 +142,13 @@ export const hostSchedulerMachine = setup({
       enqueue.assign({ asleep, rq: { ...c.rq, [cpu!]: queue } });
       enqueue.emit(waiting(cpu!, queue));
     }),
+    wakeNew: enqueueActions(({ context: c, event, enqueue }) => {
+      if (event.type !== 'sched.wakeUpNew') return;
+      const cpu = c.bound?.[event.thread] ?? event.cpu;
+      const queue = sorted(c.rq[cpu]!, event.thread);
+      enqueue.assign({ rq: { ...c.rq, [cpu]: queue } });
+      enqueue.emit(waiting(cpu, queue));
+    }),
     bind: assign({
       bound: ({ context: c, event }) => (event.type === 'sched.setaffinity' ? { ...c.bound, [sender(event)]: event.cpu } : c.bound),
     }),
@@ -184,6 +191,7 @@ export const hostSchedulerMachine = setup({
         'rq.sleep': [{ guard: 'isWokenEarly', actions: 'put' }, { actions: 'sleep' }],
         'sched.wake': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
         'ttwu.queue': [{ guard: 'isAsleep', actions: 'wake' }, { actions: 'wakeEarly' }],
+        'sched.wakeUpNew': { actions: 'wakeNew' },
         'rq.stopped': { actions: 'stop' },
         'sched.setaffinity': { actions: 'bind' },
         migrate: { guard: 'isQueuedElsewhere', actions: 'move' },

@@ -5,7 +5,7 @@
  * Two regions that share no event: `code` is the thread's own program counter, `notify` the preempt
  * notifiers. A preempted function keeps its place in `code` while `notify` runs.
  */
-import { setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import type { ActorId, Outgoing, Stamped } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import { expand } from '../path/expand.ts';
@@ -22,6 +22,8 @@ export interface HostThreadInput {
   readonly loops: ActorId | null;
   /** Flags of thread_info from the start; absent if none. */
   readonly tif?: readonly string[];
+  /** It is not there: another thread starts it. Absent if it is. */
+  readonly unborn?: true;
 }
 
 /** The machine of all host threads of one scenario: its options choose among the paths. */
@@ -41,15 +43,17 @@ export function hostThreadMachine(env: HostEnv) {
   );
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing, input: {} as HostThreadInput },
+    actions: { start: assign({ unborn: undefined }) },
   }).createMachine({
     id: 'hostThread',
     type: 'parallel',
-    meta: { switched: SWITCHED },
+    meta: { switched: SWITCHED, absent: ({ unborn }: HostThread) => unborn === true },
     context: ({ input }) => ({
       process: input.process,
       program: input.program,
       loops: input.loops,
       ...(input.tif && { tif: input.tif }),
+      ...(input.unborn && { unborn: true }),
       pc: 0,
       cpu: null,
       letter: 'U',
@@ -58,7 +62,7 @@ export function hostThreadMachine(env: HostEnv) {
       asking: null,
       frames: { code: {}, notify: {} },
     }),
-    on: { ...WAKES, ...KILLS },
+    on: { ...WAKES, ...KILLS, 'task.wakeUpNew': { actions: 'start' } },
     states: { code: { initial: code.initial, states: code.states }, notify: notifyRegion('hostThread', env.notifiers(env), env) },
   });
 }

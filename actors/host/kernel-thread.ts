@@ -12,8 +12,7 @@ import { type ActorId, type Outgoing, outgoing, type Stamped } from '../../event
 import type { ThreadEvent } from '../../events/index.ts';
 import type { HandlerEvent } from '../../events/sched.ts';
 import { expand } from '../path/expand.ts';
-import type { PathPatches } from '../path/patch.ts';
-import { type HostLocals, type HostPath, type HostThread, toCpu } from './host-env.ts';
+import { expandedWith, type HostEnv, type HostLocals, type HostPath, type HostThread, toCpu } from './host-env.ts';
 import { notifyRegion, SWITCHED } from './switchable.ts';
 import { WAKES } from './thread-signals.ts';
 
@@ -35,7 +34,8 @@ const KERNEL = { mode: 'kernel', preempt: 0, spin: 0, irqs: true, insn: false } 
 export function kernelThreadMachine(
   id: string,
   path: HostPath,
-  { patches = {}, begins = {} }: { readonly patches?: PathPatches; readonly begins?: Partial<HostThread> } = {},
+  env: Partial<Pick<HostEnv, 'patches' | 'order'>> = {},
+  begins: Partial<HostThread> = {},
 ) {
   const code = expand<HostThread, HostLocals, ThreadEvent>(path, {
     root: `${id}.code`,
@@ -43,7 +43,7 @@ export function kernelThreadMachine(
     stepEvent: 'step',
     from: KERNEL,
     announce: (t, letter) => toCpu(t, { type: 'cpu.context', letter }),
-    patches,
+    ...expandedWith(env),
   });
   return setup({
     types: { context: {} as HostThread, events: {} as Stamped<ThreadEvent>, emitted: {} as Outgoing },
@@ -61,14 +61,14 @@ export function kernelThreadMachine(
 export type Handles = 'hardirq' | 'softirq';
 
 /** What walks the handler of an interrupt on one CPU. */
-export function handlerMachine(id: string, path: HostPath, how: Handles, patches: PathPatches = {}) {
+export function handlerMachine(id: string, path: HostPath, how: Handles, env: Partial<Pick<HostEnv, 'patches' | 'order'>> = {}) {
   const { states, entry } = expand<HostThread, HostLocals, ThreadEvent>(path, {
     root: id,
     frame: 'code',
     stepEvent: 'step',
     from: { ...KERNEL, preempt: 1, irqs: how === 'softirq' },
     home: { target: 'none', send: (t) => toCpu(t, { type: 'irq.done' }) },
-    patches,
+    ...expandedWith(env),
   });
   return setup({
     types: {

@@ -3,74 +3,20 @@
  *
  * It owns the right to move the current task, not the task's program counter. Interrupts wait in
  * `irr`, as in the local APIC, until the context lets them in; a physical interrupt in guest mode
- * ends the guest's run first. Left out: nested interrupts, softirqs, the timer wheel.
+ * ends the guest's run first. Left out: nested interrupts, the timer wheel.
  *
  * @see kernel kernel/sched/core.c, __schedule(), context_switch(), finish_task_switch(); domain
  * debug-and-split-lock 0.1, S1 to S6
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Letter, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { PreemptionModel, Ticks } from '../../events/options.ts';
-import type { CalledFunction, PcpuEvent } from '../../events/sched.ts';
-import type { Chance } from './chance.ts';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import type { PcpuEvent } from '../../events/sched.ts';
 import { type Completion, interruptsOf } from './completion.ts';
-import { acknowledged, EXEC, execOnly, type Interrupt, isPending, raised } from './interrupt.ts';
-
-export interface PcpuInput {
-  readonly peers: readonly ActorId[];
-  readonly preemption: PreemptionModel;
-  readonly ticks: Ticks;
-  /** Whether device interrupts are offered at any time. */
-  readonly interrupts: boolean;
-  /** Whether guest mode may end for nothing. */
-  readonly spuriousExits: boolean;
-  /** Threads queued here at the start. */
-  readonly waiting: readonly ActorId[];
-  /** Under `memory: tso`. */
-  readonly storeBuffer?: ActorId;
-  /** The actor of its core, where cores have state that the context switch touches. */
-  readonly core?: ActorId;
-  /** Flags of the idle task's thread_info; absent if none. */
-  readonly idleTif?: readonly string[];
-  /** Who walks the handlers of interrupts on this CPU, by interrupt; absent if none does. */
-  readonly handlers?: Readonly<Record<string, ActorId>>;
-}
-
-export interface PcpuContext extends PcpuInput {
-  readonly current: ActorId | null;
-  /** What happens to the previous task at switch_to(). */
-  readonly previous: 'runnable' | 'sleeps' | 'dead';
-  readonly next: ActorId | null;
-  readonly letter: Letter;
-  readonly needResched: boolean;
-  readonly irr: readonly Interrupt[];
-  /** call_single_queue: who waits for a call to be run here, sorted; absent if empty. */
-  readonly calls?: readonly ActorId[] | undefined;
-  /** What the calls do, first come first; absent if nothing. */
-  readonly functions?: readonly CalledFunction[] | undefined;
-  /** The interrupt whose handler runs; absent if none does. */
-  readonly serving?: string | undefined;
-  readonly panicReason: string | null;
-}
+import { acknowledged, EXEC, execOnly, isPending, raised } from './interrupt.ts';
+import { CHANCES, flagsIn, handlerIn, isPreemptible, mayPreempt, type PcpuContext, type PcpuInput, TIMER, walked } from './pcpu-context.ts';
+import { fenceOf } from './store-buffer.ts';
 
 const SCHEDULER: ActorId = 'sched';
-
-/** Where the preemption model lets the scheduler take the CPU. @see kernel Kconfig.preempt */
-export const mayPreempt = ({ letter, preemption }: Pick<PcpuContext, 'letter' | 'preemption'>): boolean => {
-  if (letter === 'U' || letter === 'R') return true;
-  if (letter === 'P') return preemption === 'full' || preemption === 'lazy' || preemption === 'rt';
-  return letter === 'L' && preemption === 'rt';
-};
-/** Under `ticks: direct` a preemption is an offer, unless one is under way. */
-const isPreemptible = (c: PcpuContext): boolean => c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
-/** The first interrupt that waits for a handler which an actor walks. */
-const walked = ({ irr, handlers = {} }: PcpuContext): string | undefined => irr.find((irq) => handlers[irq] !== undefined);
-const handlerIn = ({ handlers = {}, serving }: PcpuContext): ActorId => handlers[serving!]!;
-/** The timer is owed: it is possible only where another thread waits. */
-const TIMER = ['preempt', 'tick'].map((type) => ({ type, owed: true }));
-/** Flags of the task that ran: of the idle task, if none says that it was swapped out. */
-const flagsIn = (event: PcpuEvent, { idleTif = [] }: PcpuContext): readonly string[] =>
-  event.type === 'sched.swappedOut' ? (event.tif ?? []) : idleTif;
 
 const machine = setup({
   types: { context: {} as PcpuContext, events: {} as Stamped<PcpuEvent>, emitted: {} as Outgoing, input: {} as PcpuInput },
@@ -147,9 +93,7 @@ const machine = setup({
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
     }),
     /** Interrupts, and the barriers of __schedule(), wait until its stores have reached memory. */
-    drainStores: enqueueActions(({ context: c, enqueue }) => {
-      if (c.storeBuffer !== undefined) enqueue.emit(outgoing(c.storeBuffer, { type: 'stores.fence' }));
-    }),
+    drainStores: enqueueActions(({ context: { storeBuffer: buffer }, enqueue }) => buffer && enqueue.emit(fenceOf(buffer))),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
     swapIn: emit(({ context: c, event }) =>
@@ -182,16 +126,6 @@ const machine = setup({
     ignore: assign({}),
   },
 });
-
-/** What it takes to be preempted; a tick preempts where preemption is not offered directly. */
-const CHANCES: readonly Chance<PcpuContext>[] = [
-  {
-    offers: ['preempt', 'tick'],
-    says: (cpu) => `no preemption was possible on ${cpu}`,
-    needs: [['nothing else was ever runnable there', (c, state) => state === 'task' && c.waiting.length > 0]],
-    otherwise: 'the tasks there were never in a context that may be preempted while another one waited',
-  },
-];
 
 /** __schedule(), from the choice of the next task to its first notifier. */
 const schedule = machine.createStateConfig({
@@ -303,8 +237,9 @@ export function pcpuMachine(completions: readonly Completion[]) {
       },
       irq: {
         initial: 'sysvec_reschedule_ipi',
-        // An interrupt drains the store buffer. Its handler is one step, and IRET serialises.
+        // An interrupt drains the store buffer, and IRET serialises.
         entry: 'drainStores',
+        exit: 'drainStores',
         states: {
           ...handlers,
           /** Its steps are those of the actor that walks it; interrupts wait until it returns. */

@@ -25,44 +25,44 @@ export interface Waiting {
 
 export interface StoreBufferContext {
   /** Oldest first. */
-  readonly stores: readonly Waiting[];
+  readonly waiting: readonly Waiting[];
 }
 
 /** Stores that one CPU holds back at most. */
 export const STORES_MAX = 8;
 
-const isHolding = ({ stores }: StoreBufferContext): boolean => stores.length > 0;
+const isHolding = ({ waiting }: StoreBufferContext): boolean => waiting.length > 0;
 const sent = ({ to, event }: Waiting): Outgoing => outgoing(to, event);
 type Accessing = Extract<Stamped<StoreBufferEvent>, { readonly to: ActorId }>;
 /** The access, with the name of the walker that it comes from. */
 const passedOn = (asked: Accessing): Waiting => ({ to: asked.to, event: { ...asked.event, by: sender(asked) } });
 
 /** The newest store to what is loaded. */
-const newest = ({ stores }: StoreBufferContext, { to, event }: Waiting): Access | undefined =>
-  stores.findLast((store) => store.to === to && store.event.field === event.field)?.event;
+const newest = ({ waiting }: StoreBufferContext, { to, event }: Waiting): Access | undefined =>
+  waiting.findLast((store) => store.to === to && store.event.field === event.field)?.event;
 
 /** What an event leaves in the buffer, and what goes out. */
 export function bufferStep(
   c: StoreBufferContext,
   event: Stamped<StoreBufferEvent>,
-): { readonly stores: readonly Waiting[]; readonly out: readonly Outgoing[] } {
-  const { stores } = c;
+): { readonly waiting: readonly Waiting[]; readonly out: readonly Outgoing[] } {
+  const { waiting } = c;
   switch (event.type) {
     case 'stores.drain':
-      return { stores: stores.slice(1), out: stores.slice(0, 1).map(sent) };
+      return { waiting: waiting.slice(1), out: waiting.slice(0, 1).map(sent) };
     case 'stores.fence':
-      return { stores: [], out: stores.map(sent) };
-    case 'stores.locked':
-      return { stores: [], out: [...stores, passedOn(event)].map(sent) };
+      return { waiting: [], out: waiting.map(sent) };
+    case 'stores.rmw':
+      return { waiting: [], out: [...waiting, passedOn(event)].map(sent) };
     case 'stores.put': {
-      const all = [...stores, passedOn(event)];
+      const all = [...waiting, passedOn(event)];
       const over = Math.max(0, all.length - STORES_MAX);
-      return { stores: all.slice(over), out: all.slice(0, over).map(sent) };
+      return { waiting: all.slice(over), out: all.slice(0, over).map(sent) };
     }
     case 'stores.load': {
       const own = newest(c, event);
       const value = own?.value;
-      return { stores, out: [value === undefined ? sent(passedOn(event)) : outgoing(sender(event), { type: 'cell.value', value })] };
+      return { waiting, out: [value === undefined ? sent(passedOn(event)) : outgoing(sender(event), { type: 'cell.value', value })] };
     }
   }
 }
@@ -82,15 +82,15 @@ export const storeBufferMachine = setup({
   guards: { isHolding: ({ context }) => isHolding(context) },
   actions: {
     take: enqueueActions(({ context, event, enqueue }) => {
-      const { stores, out } = bufferStep(context, event);
+      const { waiting, out } = bufferStep(context, event);
       for (const message of out) enqueue.emit(message);
-      enqueue.assign({ stores });
+      enqueue.assign({ waiting });
     }),
     keep: assign({}),
   },
 }).createMachine({
   id: 'storeBuffer',
-  context: { stores: [] },
+  context: { waiting: [] },
   initial: 'fifo',
   meta: { chances: CHANCES },
   states: {
@@ -101,7 +101,7 @@ export const storeBufferMachine = setup({
         'stores.drain': { guard: 'isHolding', actions: 'take' },
         'stores.put': { actions: 'take' },
         'stores.load': { actions: 'take' },
-        'stores.locked': { actions: 'take' },
+        'stores.rmw': { actions: 'take' },
         'stores.fence': { actions: 'take' },
       },
     },
@@ -110,6 +110,9 @@ export const storeBufferMachine = setup({
 
 /** The store buffer of a CPU. */
 export const storeBufferOf = (cpu: ActorId): ActorId => `storeBuffer:${cpu.slice(cpu.indexOf(':') + 1)}`;
+
+/** Waits until all that it holds has reached memory. */
+export const fenceOf = (buffer: ActorId): Outgoing => outgoing(buffer, { type: 'stores.fence' });
 
 /** Messages inside one processor: no other CPU sees what they are about. */
 const INSIDE: ReadonlySet<string> = new Set(['guest.step', 'vmexit', 'loop.next']);
@@ -126,7 +129,7 @@ export function ordered({ cpu, runner }: OnCpu, sent: readonly Outgoing[], fence
   if (sent.length === 0 && !fences) return sent;
   if (here === null) throw new Error('a step with an access to memory, of code that runs nowhere');
   const buffer = storeBufferOf(here);
-  const fence = outgoing(buffer, { type: 'stores.fence' });
+  const fence = fenceOf(buffer);
   const messages: Outgoing[] = fences ? [fence] : [];
   for (const message of sent) {
     const { to, event } = message;

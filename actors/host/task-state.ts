@@ -11,9 +11,9 @@
  */
 import type { TaskState } from '../../events/sched.ts';
 import type { StepSpec } from '../path/path.ts';
-import { fatalSignalPending, type HostItem, type HostLocals, type HostThread, host, kernelSource, toCpu } from './host-env.ts';
+import { fatalSignalPending, fromMemory, type HostItem, type HostLocals, type HostThread, host, toCpu } from './host-env.ts';
 
-const SCHEDULED = kernelSource('kernel/sched/core.c, __schedule(), signal_pending_state()');
+const SCHEDULED = fromMemory('kernel/sched/core.c, __schedule(), signal_pending_state()');
 export const RUNNING = { state: undefined, offRq: undefined } as const;
 
 /** signal_pending_state(): a signal that has come ends a wait in this state. */
@@ -45,10 +45,10 @@ export const schedule = (
     send: (t, l) => [before(t, l)].flat().concat(mustRun(t) ? [] : [toCpu(t, { type: 'cpu.sleep' })]),
   });
 
-/** set_current_state(). @public */
+/** set_current_state(), which is smp_store_mb(). @public */
 export const setCurrentState = (state: TaskState, name = 'set_current_state'): HostItem =>
-  host.step(name, { ...kernelSource('include/linux/sched.h, set_current_state()'), set: () => ({ state }) });
+  host.step(name, { ...fromMemory('include/linux/sched.h, set_current_state()'), set: () => ({ state }), fences: true });
 
 /** __set_current_state(TASK_RUNNING). @public */
 export const setCurrentRunning = (name = '__set_current_state'): HostItem =>
-  host.step(name, { ...kernelSource('include/linux/sched.h, __set_current_state()'), set: () => RUNNING });
+  host.step(name, { ...fromMemory('include/linux/sched.h, __set_current_state()'), set: () => RUNNING });

@@ -9,7 +9,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { CompletionEvent } from '../../events/kit.ts';
 import type { TaskState } from '../../events/sched.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, schedule } from '../host/task-state.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
@@ -18,7 +18,7 @@ import { instanceAt, type Per, type Primitive } from './primitive.ts';
 import { timeoutItems, timeouts } from './timeout.ts';
 
 const { step, call, loop, when, note, leaveLoop } = host;
-const SOURCE = kernelSource('kernel/sched/completion.c, do_wait_for_common(), complete_with_flags(), complete_all()');
+const SOURCE = fromMemory('kernel/sched/completion.c, do_wait_for_common(), complete_with_flags(), complete_all()');
 
 export interface CompletionContext {
   /** How many waiters may pass; all that ever come after complete_all(). */

@@ -53,7 +53,7 @@ type Args = { readonly context: GraceContext; readonly event: Stamped<GraceEvent
 const tokenOf = ({ context: c, event }: Args): Token =>
   event.type === 'grace.leave' && event.index !== undefined ? event.index : (c.index ?? sender(event));
 
-/** Begins the next grace period, if any waits for one: the readers of now are those that it waits for. */
+/** Begins the next grace period, if any waits for one; it waits for the readers of now. */
 function begun(c: Pick<GraceContext, 'index' | 'readers' | 'next'>): Partial<GraceContext> {
   if (isEmpty(c.next)) return { current: null };
   return {

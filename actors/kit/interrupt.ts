@@ -10,7 +10,7 @@
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { IrqDescEvent } from '../../events/kit.ts';
-import { type HostEnv, type HostItem, type HostPath, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostEnv, type HostItem, type HostPath, host } from '../host/host-env.ts';
 import { type Handles, handlerMachine, raiseOn } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';
 import { type Item, otherwise, type Step } from '../path/path.ts';
@@ -21,7 +21,7 @@ import { local } from './local.ts';
 import type { Part, Primitive } from './primitive.ts';
 
 const { step, call, loop, when, leaveLoop } = host;
-const SOURCE = kernelSource('kernel/irq/handle.c, __handle_irq_event_percpu(), __irq_wake_thread(); kernel/irq/manage.c, irq_thread()');
+const SOURCE = fromMemory('kernel/irq/handle.c, __handle_irq_event_percpu(), __irq_wake_thread(); kernel/irq/manage.c, irq_thread()');
 
 /** The part that walks the handler of an interrupt: one actor for each CPU. */
 export const handlerPart = (kind: string, irq: string, how: Handles, walks: (env: HostEnv) => HostPath): Part => ({
@@ -29,7 +29,7 @@ export const handlerPart = (kind: string, irq: string, how: Handles, walks: (env
   per: 'cpu',
   handles: irq,
   input: (instance) => ({ cpu: `pcpu:${instance}` }),
-  machine: (env) => handlerMachine(kind, walks(env), how, env.patches),
+  machine: (env) => handlerMachine(kind, walks(env), how, env),
 });
 
 /** An interrupt of a device. @public */

@@ -7,7 +7,7 @@
  * @see kernel kernel/kthread.c, kthread(), kthread_stop(), kthread_park(), __kthread_parkme()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostPath, host, kernelSource, toCpu } from '../host/host-env.ts';
+import { fromMemory, type HostEnv, type HostItem, type HostPath, host, toCpu } from '../host/host-env.ts';
 import { kernelThreadMachine } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';
 import { type Cell, cell } from './cell.ts';
@@ -17,7 +17,7 @@ import { type Local, local } from './local.ts';
 import type { Part, Primitive } from './primitive.ts';
 
 const { step, call, loop, when, stop, leaveLoop } = host;
-const SOURCE = kernelSource('kernel/kthread.c, kthread(), kthread_stop(), kthread_park(), __kthread_parkme()');
+const SOURCE = fromMemory('kernel/kthread.c, kthread(), kthread_stop(), kthread_park(), __kthread_parkme()');
 
 /** What a thread walks, made when a run is set up: it may name primitives that come after it. @public */
 export type Body = (env: HostEnv) => readonly HostItem[];
@@ -25,7 +25,7 @@ export type Body = (env: HostEnv) => readonly HostItem[];
 /** try_to_wake_up() of this thread, if its state is one of those that `mode` names. */
 export const wakeStep = (thread: ActorId, as: string, mode: 'normal' | 'parked' = 'normal'): HostItem =>
   step(as, {
-    ...kernelSource('kernel/sched/core.c, wake_up_process(), try_to_wake_up()'),
+    ...fromMemory('kernel/sched/core.c, wake_up_process(), try_to_wake_up()'),
     send: () => outgoing(thread, { type: 'task.wake', mode }),
   });
 
@@ -58,7 +58,7 @@ export const threadPart = (
   kind,
   per: 'host',
   sleeps: () => sleepsOn,
-  machine: (env) => kernelThreadMachine(kind, walks(env), { patches: env.patches, begins: { state: 'uninterruptible', offRq: true } }),
+  machine: (env) => kernelThreadMachine(kind, walks(env), env, { state: 'uninterruptible', offRq: true }),
 });
 
 /** The end of a kernel thread. */

@@ -13,7 +13,7 @@
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { NotifierEvent } from '../../events/kit.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
 import { fn } from './fn.ts';
 import type { Body } from './kthread.ts';
@@ -23,7 +23,7 @@ import type { Primitive } from './primitive.ts';
 import type { Test } from './wait-queue.ts';
 
 const { step, call, loop, when, note, leaveLoop } = host;
-const SOURCE = kernelSource('kernel/notifier.c, notifier_call_chain(), notifier_chain_register(), notifier_chain_unregister()');
+const SOURCE = fromMemory('kernel/notifier.c, notifier_call_chain(), notifier_chain_register(), notifier_chain_unregister()');
 
 /** What keeps a call and a change of the chain apart. @public */
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';

@@ -1,6 +1,6 @@
 /**
- * Memory with a life: allocated, used, freed. What uses it once it is freed is found, whoever does,
- * and without a property of the module's own.
+ * Memory with a life: allocated, used, freed. A use of it once it is freed is found, without a
+ * property of the module's own.
  *
  * As with KASAN, a use is one of this object: what the allocator gives to others meanwhile is not
  * in here, so no use goes unseen because the memory has a new owner.
@@ -36,7 +36,7 @@ const misused =
   (is: Misuse['is']) =>
   ({ context: c, event }: Args) => ({ misuse: c.misuse ?? { is, by: sender(event) } });
 
-export const objectMachine = setup({
+const objectMachine = setup({
   types: {
     context: {} as ObjectContext,
     events: {} as Stamped<ObjectEvent>,

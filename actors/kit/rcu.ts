@@ -1,5 +1,5 @@
 /**
- * RCU and SRCU: readers that hold nobody up, and synchronize_rcu() and call_rcu(), which wait until
+ * RCU and SRCU: readers that hold no one up, and synchronize_rcu() and call_rcu(), which wait until
  * those have left that were inside before.
  *
  * A reader of RCU may be preempted where the host preempts the kernel (CONFIG_PREEMPT_RCU), and may

@@ -9,7 +9,7 @@ import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RcuwaitEvent } from '../../events/kit.ts';
 import type { TaskState } from '../../events/sched.ts';
-import { type HostItem, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostItem, host } from '../host/host-env.ts';
 import { endsWait, RUNNING, schedule, setCurrentState } from '../host/task-state.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
@@ -18,7 +18,7 @@ import { instanceAt, type Per, type Primitive } from './primitive.ts';
 import type { Test } from './wait-queue.ts';
 
 const { step, call, loop, when, leaveLoop } = host;
-const SOURCE = kernelSource('include/linux/rcuwait.h, rcuwait_wait_event(); kernel/exit.c, rcuwait_wake_up()');
+const SOURCE = fromMemory('include/linux/rcuwait.h, rcuwait_wait_event(); kernel/exit.c, rcuwait_wake_up()');
 
 export interface RcuwaitContext {
   readonly task: ActorId | null;

@@ -101,7 +101,7 @@ export interface Refcount extends Primitive {
   readonly kind: string;
   /** refcount_inc(), kref_get(): by who has a reference already. */
   get(where?: LockWhere): HostItem;
-  /** refcount_inc_not_zero(), kref_get_unless_zero(); `into` gets whether there is a reference more. */
+  /** refcount_inc_not_zero(), kref_get_unless_zero(); `into` gets whether one was got. */
   getUnlessZero(into: Local<boolean>, where?: LockWhere): HostItem;
   /** kref_put(): who drops the last reference walks the items of `release`. */
   put(release?: readonly HostItem[], where?: LockWhere): HostItem;

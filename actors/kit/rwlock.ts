@@ -51,7 +51,7 @@ function released(c: RwlockContext, by: ActorId, writes: boolean): Partial<Rwloc
   return writes ? { writer: null } : { readers: c.readers.filter((_, place) => place !== at) };
 }
 
-export const rwlockMachine = setup({
+const rwlockMachine = setup({
   types: { context: {} as RwlockContext, events: {} as Stamped<RwlockEvent>, emitted: {} as Outgoing },
   guards: {
     isGranted: ({ context: c, event }) => isGranted(c, event as Asks),

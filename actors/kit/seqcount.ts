@@ -30,7 +30,7 @@ export interface SeqcountContext {
   readonly intruder: ActorId | null;
 }
 
-export const seqcountMachine = setup({
+const seqcountMachine = setup({
   types: { context: {} as SeqcountContext, events: {} as Stamped<SeqcountEvent>, emitted: {} as Outgoing },
   actions: {
     begin: enqueueActions(({ context: c, event, enqueue }) => {

@@ -8,13 +8,13 @@
  * kernel/entry/common.c, exit_to_user_mode_loop()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { tgkillItems } from '../host/tgkill.ts';
 import { fn } from './fn.ts';
 
 const { step, call, when } = host;
-const SOURCE = kernelSource('kernel/signal.c, do_tkill(), complete_signal(), signal_wake_up_state()');
-const HANDLED = kernelSource('kernel/entry/common.c, exit_to_user_mode_loop(); arch/x86/kernel/signal.c, arch_do_signal_or_restart()');
+const SOURCE = fromMemory('kernel/signal.c, do_tkill(), complete_signal(), signal_wake_up_state()');
+const HANDLED = fromMemory('kernel/entry/common.c, exit_to_user_mode_loop(); arch/x86/kernel/signal.c, arch_do_signal_or_restart()');
 
 type Threads<V> = V | ((t: HostThread, l: HostLocals) => V);
 const of = <V>(threads: Threads<V>, t: HostThread, l: HostLocals): V =>

@@ -10,7 +10,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { CallEvent } from '../../events/kit.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { raiseOn } from '../host/kernel-thread.ts';
 import { otherwise } from '../path/path.ts';
 import { fn } from './fn.ts';
@@ -20,7 +20,7 @@ import { local } from './local.ts';
 import type { Primitive } from './primitive.ts';
 
 const { step, call, loop, when, note, leaveLoop } = host;
-const SOURCE = kernelSource('kernel/smp.c, generic_exec_single(), smp_call_function_many_cond(), csd_lock_wait()');
+const SOURCE = fromMemory('kernel/smp.c, generic_exec_single(), smp_call_function_many_cond(), csd_lock_wait()');
 
 export interface CallContext {
   /** Who has called, the first first; the first of them is served while the function runs. */

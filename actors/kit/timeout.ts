@@ -10,14 +10,14 @@ import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { TimeoutEvent } from '../../events/kit.ts';
 import type { TaskState } from '../../events/sched.ts';
-import { type HostItem, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostItem, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, schedule, setCurrentState } from '../host/task-state.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
 import type { Primitive } from './primitive.ts';
 
 const { step, call } = host;
-const SOURCE = kernelSource('kernel/time/sleep_timeout.c, schedule_timeout(), process_timeout()');
+const SOURCE = fromMemory('kernel/time/sleep_timeout.c, schedule_timeout(), process_timeout()');
 const TIMEOUTS: ActorId = 'timeouts:0';
 
 export interface TimeoutContext {

@@ -15,7 +15,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { TimerEvent } from '../../events/kit.ts';
-import { type HostItem, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostItem, host } from '../host/host-env.ts';
 import { type Handles, raiseOn } from '../host/kernel-thread.ts';
 import type { Source } from '../path/path.ts';
 import { fn } from './fn.ts';
@@ -26,8 +26,8 @@ import type { Primitive } from './primitive.ts';
 import type { Test } from './wait-queue.ts';
 
 const { step, call, loop, when, note, leaveLoop } = host;
-const TIMER = kernelSource('kernel/time/timer.c, __mod_timer(), __run_timers(), timer_delete_sync(), timer_shutdown_sync()');
-const HRTIMER = kernelSource('kernel/time/hrtimer.c, hrtimer_start_range_ns(), __run_hrtimer(), hrtimer_cancel()');
+const TIMER = fromMemory('kernel/time/timer.c, __mod_timer(), __run_timers(), timer_delete_sync(), timer_shutdown_sync()');
+const HRTIMER = fromMemory('kernel/time/hrtimer.c, hrtimer_start_range_ns(), __run_hrtimer(), hrtimer_cancel()');
 
 export interface TimerContext {
   readonly irq: string;

@@ -12,7 +12,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { WaitQueueEvent } from '../../events/kit.ts';
 import type { TaskState, WakeAnswer, WakeMode } from '../../events/sched.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, RUNNING, schedule } from '../host/task-state.ts';
 import { otherwise } from '../path/path.ts';
 import { fn } from './fn.ts';
@@ -22,8 +22,8 @@ import { instanceAt, type Per, type Primitive } from './primitive.ts';
 import { timeoutItems, timeouts } from './timeout.ts';
 
 const { step, call, loop, when, leaveLoop } = host;
-export const WAIT = kernelSource('include/linux/wait.h, ___wait_event(); kernel/sched/wait.c, prepare_to_wait_event(), finish_wait()');
-const WAKE = kernelSource('kernel/sched/wait.c, __wake_up_common(), autoremove_wake_function()');
+export const WAIT = fromMemory('include/linux/wait.h, ___wait_event(); kernel/sched/wait.c, prepare_to_wait_event(), finish_wait()');
+const WAKE = fromMemory('kernel/sched/wait.c, __wake_up_common(), autoremove_wake_function()');
 
 interface Waiter {
   readonly thread: ActorId;

@@ -11,7 +11,7 @@
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { WorkqueueEvent } from '../../events/kit.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
 import { otherwise } from '../path/path.ts';
 import { fn } from './fn.ts';
@@ -21,7 +21,7 @@ import type { Part, Primitive } from './primitive.ts';
 import { workqueueMachine } from './workqueue-machine.ts';
 
 const { step, call, loop, when, leaveLoop } = host;
-const SOURCE = kernelSource('kernel/workqueue.c, __queue_work(), process_one_work(), __flush_work(), __cancel_work_sync()');
+const SOURCE = fromMemory('kernel/workqueue.c, __queue_work(), process_one_work(), __flush_work(), __cancel_work_sync()');
 
 /** A work queue with its items, by name. @public */
 export interface Workqueue<W extends string = string> extends Primitive {

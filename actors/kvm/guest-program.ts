@@ -46,7 +46,8 @@ export interface GuestLocals extends ProgramLocals {}
 
 /** A vCPU: struct kvm_vcpu, its place in its program, and the locals of its code. @public */
 export interface Vcpu extends Walker<GuestLocals> {
-  readonly thread: ActorId;
+  /** The thread that runs it; null where none does. */
+  readonly thread: ActorId | null;
   /** Number of its image. */
   readonly image: number;
   readonly pc: number;
@@ -81,7 +82,7 @@ export const guestPatch = (change: (path: GuestPath, env: GuestEnv) => GuestPath
 export type GuestItem = Item<Vcpu, GuestLocals, GuestEvent>;
 
 /** The thread that has entered the guest. */
-export const runningThread = ({ runner, thread }: Vcpu): ActorId => runner?.thread ?? thread;
+export const runningThread = ({ runner, thread }: Vcpu): ActorId => runner?.thread ?? thread!;
 
 /**
  * Guest mode ends here, for the thread that runs the vCPU; `info` is what the processor tells about

@@ -109,6 +109,7 @@ export const allCpusRequestPath = (env: HostEnv, request: VcpuRequest) => {
     [
       step('get_cpu', { preempt: 1, ns: 5, local: () => ({ vcpu: 0, kickMask: {} }) }),
       loop(
+        ...env.slots.items('eachVcpu', env),
         when([isLast, [leaveLoop]]),
         step('kvm_make_vcpu_request', {
           send: (_t, l) => outgoing(vcpuId(env, l), { type: 'vcpu.makeRequest', request, flags }),
@@ -118,6 +119,6 @@ export const allCpusRequestPath = (env: HostEnv, request: VcpuRequest) => {
       when([(_t, l) => cpusIn(l).length > 0, [call(callFunctionPath(flags.wait === true))]]),
       step('put_cpu', { preempt: -1, ns: 5 }),
     ],
-    { locals: ['vcpu', 'kickMask'] },
+    { locals: ['vcpu', 'kickMask', ...env.slots.locals('eachVcpu')] },
   );
 };

@@ -13,8 +13,8 @@ import { type HostEnv, type HostLocals, type HostThread, opOf } from '../host/ho
 export interface VmFacts {
   readonly id: ActorId;
   readonly vcpus: readonly ActorId[];
-  /** The thread that runs each of them. */
-  readonly threads: readonly ActorId[];
+  /** The thread that runs each of them; null where none does. */
+  readonly threads: readonly (ActorId | null)[];
 }
 
 declare module '../host/host-env.ts' {

@@ -28,9 +28,10 @@ const vcpuIoctlPath = (env: HostEnv, name: string): HostPath => {
           [note(() => ({ granted: undefined })), ...slots.unlessRefused('ioctlLocked', env, loaded), unlockMutex(env, unlocked)],
         ]),
       ]),
+      ...slots.items('ioctlExit', env),
       step('sysret', { mode: 'user', ...(returns && { set: returns }) }),
     ],
-    { locals: ['granted', 'refused', ...locals, ...slots.locals('ioctlEntry', 'ioctlLocked')] },
+    { locals: ['granted', 'refused', ...locals, ...slots.locals('ioctlEntry', 'ioctlExit', 'ioctlLocked')] },
   );
 };
 

@@ -270,6 +270,7 @@ export const kvmRunPath = (env: HostEnv) => {
     enter: [call(enterGuest(env)), when([returns, [leaveLoop]]), ...handleExit(env)],
     clear: note(() => Object.fromEntries(ofTurn.map((name) => [name, undefined]))),
   };
+  const slotLocals = env.slots.locals('ioctlEntry', 'ioctlExit', 'beforeLoad', 'beforeRun');
   const underMutex = [
     note(() => ({ granted: undefined })),
     ...completeUserspaceIo(env, 'before-load'),
@@ -287,9 +288,10 @@ export const kvmRunPath = (env: HostEnv) => {
     [
       step('ioctl', { mode: 'kernel' }),
       ...env.slots.unlessRefused('ioctlEntry', env, [call(lockMutex(env)), when([(_t, l) => l.granted === true, underMutex])]),
+      ...env.slots.items('ioctlExit', env),
       ...env.vendor.returnToUser(env),
       step('sysret', { mode: 'user', irqs: true }),
     ],
-    { locals: ['dead', 'granted', 'halted', 'refused', ...ofTurn, ...env.slots.locals('ioctlEntry', 'beforeLoad', 'beforeRun')] },
+    { locals: ['dead', 'granted', 'halted', 'refused', ...ofTurn, ...slotLocals] },
   );
 };

@@ -30,18 +30,27 @@ function flushRemoteTlbs(env: HostEnv): HostItem {
   return step(name, origin);
 }
 
+/** What the notifier of a VM does, if it is called. */
+const notified = (env: HostEnv, items: readonly HostItem[]): readonly HostItem[] =>
+  env.slots.unlessRefused('notifierCall', env, [...items, ...env.slots.items('notifierReturn', env)]);
+const notifierLocals = ({ slots }: HostEnv) => [
+  ...(slots.hasItems('notifierCall') ? (['refused'] as const) : []),
+  ...slots.locals('notifierCall', 'notifierReturn'),
+];
+
 /** The operation `madvise`. */
 export const madvisePath = (env: HostEnv) => {
   const start = path(
     'kvm_mmu_notifier_invalidate_range_start',
     kernelSource(`${KVM_MAIN}, kvm_mmu_notifier_invalidate_range_start(), __kvm_handle_hva_range(), kvm_flush_remote_tlbs()`),
-    [call(writeLockMmuPath(env)), step('kvm_unmap_gfn_range'), flushRemoteTlbs(env), writeUnlockMmu(env)],
-    { locals: ['owner'] },
+    notified(env, [call(writeLockMmuPath(env)), step('kvm_unmap_gfn_range'), flushRemoteTlbs(env), writeUnlockMmu(env)]),
+    { locals: ['owner', ...notifierLocals(env)] },
   );
   const end = path(
     'kvm_mmu_notifier_invalidate_range_end',
     kernelSource(`${KVM_MAIN}, kvm_mmu_notifier_invalidate_range_end(), kvm_mmu_invalidate_end()`),
-    [call(writeLockMmuPath(env)), step('kvm_mmu_invalidate_end'), writeUnlockMmu(env)],
+    notified(env, [call(writeLockMmuPath(env)), step('kvm_mmu_invalidate_end'), writeUnlockMmu(env)]),
+    { locals: notifierLocals(env) },
   );
   return path('madvise', kernelSource('mm/madvise.c, do_madvise()'), [
     step('syscall', { mode: 'kernel' }),

@@ -52,12 +52,7 @@ export interface VcpuIoctl extends Source {
 }
 
 /** An ioctl on a VM. @public */
-export interface VmIoctl extends Source {
-  readonly items: Items;
-  readonly locals?: readonly LocalName[];
-  /** As of a vCPU. */
-  readonly returns?: (t: HostThread, l: HostLocals) => Partial<HostThread>;
-}
+export type VmIoctl = Omit<VcpuIoctl, 'unlocked'>;
 
 /** Sequence slots of items, by name. @public */
 export interface Sequences {
@@ -66,6 +61,19 @@ export interface Sequences {
    * set `refused` end it.
    */
   readonly ioctlEntry: SlotItems;
+  /** An ioctl on a vCPU, KVM_RUN as well, on its way out, whether it was refused or not. */
+  readonly ioctlExit: SlotItems;
+  /**
+   * kvm_for_each_vcpu(), before each turn: leaves in `vcpu` which one is next; where none is left,
+   * how many the VM has. Without items `vcpu` counts from 0 up.
+   */
+  readonly eachVcpu: SlotItems;
+  /**
+   * An invalidation of a guest's memory, before it calls the MMU notifier of the VM: items that set
+   * `refused` keep it from that. And behind the call, if it was made.
+   */
+  readonly notifierCall: SlotItems;
+  readonly notifierReturn: SlotItems;
   /** An ioctl on a vCPU but KVM_RUN, under the mutex. Items that set `refused` end it. */
   readonly ioctlLocked: SlotItems;
   /** KVM_RUN under the mutex, before R2: what it reads of kvm_run. */
@@ -155,6 +163,10 @@ export type Owned = { readonly owner: string; readonly parts: KvmParts };
 const SEQUENCES: readonly string[] = [
   ...([
     'ioctlEntry',
+    'ioctlExit',
+    'eachVcpu',
+    'notifierCall',
+    'notifierReturn',
     'ioctlLocked',
     'beforeLoad',
     'beforeRun',
@@ -209,8 +221,13 @@ export class Slots {
     return this.#inOrder(slot).flatMap(({ items, owner }) => filling(items(env), { slot, owner }));
   }
 
-  /** The items of a slot that may refuse an ioctl, and what is walked unless one of them does. */
-  unlessRefused(slot: 'ioctlEntry' | 'ioctlLocked', env: HostEnv, items: readonly HostItem[]): readonly HostItem[] {
+  /** Whether anything stands in a sequence slot. */
+  hasItems(slot: keyof Sequences): boolean {
+    return this.#inOrder(slot).length > 0;
+  }
+
+  /** The items of a slot that may refuse, and what is walked unless one of them does. */
+  unlessRefused(slot: 'ioctlEntry' | 'ioctlLocked' | 'notifierCall', env: HostEnv, items: readonly HostItem[]): readonly HostItem[] {
     const before = this.items(slot, env);
     return before.length === 0 ? items : [...before, host.when([(_t, l) => l.refused !== true, items])];
   }

@@ -18,7 +18,7 @@ import { USER_MODE } from '../path/path.ts';
 import { type GuestEnv, type GuestLocals, guestPath, opOf, runningThread, type Vcpu } from './guest-program.ts';
 
 export interface VcpuInput {
-  readonly thread: ActorId;
+  readonly thread: ActorId | null;
   readonly image: number;
   readonly loops: ActorId | null;
   /** Whether virtual interrupts are offered while it is halted. */
@@ -26,7 +26,8 @@ export interface VcpuInput {
 }
 
 const SCHEDULER: ActorId = 'sched';
-const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread });
+/** Its thread sleeps in KVM_RUN, so there is one. */
+const wake = (v: Vcpu) => outgoing(SCHEDULER, { type: 'sched.wake', thread: v.thread! });
 const withRequest = ({ requests }: Vcpu, request: VcpuRequest): readonly VcpuRequest[] =>
   requests.includes(request) ? requests : [...requests, request].sort();
 
@@ -134,6 +135,9 @@ const guestCode = (env: GuestEnv) =>
     },
     () => guestPath(env, EVERY),
   );
+
+/** A vCPU as it is made, in the place of this one. What mechanisms add stays as it is. */
+export const newVcpu = (v: Vcpu): Vcpu => ({ ...v, halted: undefined, runner: undefined, ...OFF });
 
 /** The machine of all vCPUs of one scenario. */
 export function vcpuMachine(env: GuestEnv) {

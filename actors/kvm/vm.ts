@@ -16,6 +16,9 @@ export interface VmContext {
   readonly mmuReaders?: readonly ActorId[] | undefined;
 }
 
+/** A VM that nothing has happened to. */
+export const NEW_VM: VmContext = { dead: null, mmuLock: null };
+
 export const vmMachine = setup({
   types: { context: {} as VmContext, events: {} as Stamped<VmEvent>, emitted: {} as Outgoing },
   guards: {
@@ -42,7 +45,7 @@ export const vmMachine = setup({
   },
 }).createMachine({
   id: 'vm',
-  context: { dead: null, mmuLock: null },
+  context: NEW_VM,
   initial: 'created',
   states: {
     created: {

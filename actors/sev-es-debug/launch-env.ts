@@ -63,7 +63,7 @@ export function vmOf(env: HostEnv, t: HostThread): string {
   if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
   return op.vm;
 }
-const returnsOf = (env: HostEnv, t: HostThread): IoctlResult | undefined => {
+const returnsOf = (env: HostEnv, t: HostThread): string | undefined => {
   const op = opOf(env, t);
   return 'returns' in op ? op.returns : undefined;
 };

@@ -6,7 +6,7 @@
  * sev_mem_enc_ioctl(); SEV firmware API, "Guest launch"
  */
 import type { ActorId } from '../../events/event.ts';
-import type { InitIoctl, LaunchErrno, SevVmFacts } from '../../events/sev-es-debug/launch.ts';
+import type { InitIoctl, KvmVmType, LaunchErrno, SevVmFacts } from '../../events/sev-es-debug/launch.ts';
 import type { PspGuestCommand } from '../../events/sev-snp/psp.ts';
 import {
   type HostEnv,
@@ -154,7 +154,7 @@ const createVm = (env: HostEnv): readonly [string, HostItem] => [
           const op = opOf(env, t);
           return toSev(env, t, {
             type: 'sev.create',
-            vmType: op.op === 'KVM_CREATE_VM' && op.type !== undefined ? op.type : typeOf(env, t),
+            vmType: op.op === 'KVM_CREATE_VM' && op.type !== undefined ? (op.type as KvmVmType) : typeOf(env, t),
           });
         },
         answers: { 'sev.done': errnoLocal },

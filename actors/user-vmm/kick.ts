@@ -17,12 +17,6 @@ import { sharedOf } from './vmm-shared.ts';
 
 const { path, step, call, loop, when, note, leaveLoop } = host;
 
-declare module '../kvm/kvm-env.ts' {
-  interface VmFacts {
-    /** The thread of each vCPU. */
-    readonly runners: readonly ActorId[];
-  }
-}
 declare module '../host/host-env.ts' {
   interface HostLocals {
     /** kvm_run->immediate_exit, or vcpu->wants_to_run the other way round. */
@@ -138,7 +132,7 @@ export const userspaceHalt: KvmParts = {
 function threadOf(env: HostEnv, t: HostThread): ActorId {
   const op = opOf(env, t);
   if (op.op !== 'pause-vcpu') throw new Error(`${op.op} kicks no vCPU`);
-  return env.vms[op.vm]!.runners[op.vcpu]!;
+  return env.vms[op.vm]!.threads[op.vcpu]!;
 }
 
 /** The signal reaches a thread that sleeps in the kernel, or whose guest runs. */

@@ -269,8 +269,6 @@ export type LaunchIoctl =
 declare module '../program.ts' {
   interface HostOpsOf {
     'sev-es-launch':
-      | ({ readonly op: 'KVM_CREATE_VM'; readonly type?: KvmVmType | undefined } & OfVm)
-      | ({ readonly op: 'KVM_CREATE_VCPU' } & OfVcpu)
       | ({ readonly op: 'KVM_SEV_INIT2'; readonly features?: number | undefined } & OfVm)
       | ({ readonly op: LaunchIoctl } & OfVm)
       | ({ readonly op: 'KVM_SEV_SNP_LAUNCH_UPDATE'; readonly gfn: number; readonly pages?: number | undefined } & OfVm)

@@ -24,5 +24,5 @@ const TEXTS: Readonly<Record<HostOptions['memory'], OrderText>> = {
   },
 };
 
-/** What is to be said of the memory order of a scenario; a model of its own has no store buffers. */
+/** What is to be said of the memory order of a scenario; other models have no store buffers. */
 export const orderText = ({ host, model }: ResolvedScenario): OrderText => TEXTS[model === undefined ? host.options.memory : 'sc'];

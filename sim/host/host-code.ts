@@ -2,6 +2,7 @@
  * What the paths of a scenario's hosts and guests know: KVM with its vendor, and the slots that
  * mechanisms fill.
  */
+import { cloneOperations } from '../../actors/host/clone.ts';
 import { computeOperations } from '../../actors/host/compute.ts';
 import type { HostEnv, HostParts } from '../../actors/host/host-env.ts';
 import { ordered } from '../../actors/host/store-buffer.ts';
@@ -103,7 +104,7 @@ function refuseTwice(owners: readonly Owner[], what: string, namesOf: (part: Hos
 /** @throws MechanismError if two mechanisms claim one place */
 export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }: Programs): HostEnv {
   const owners: Owner[] = [
-    ['every host', { operations: computeOperations }],
+    ['every host', { operations: (env) => [...computeOperations(env), ...cloneOperations(env)] }],
     ['kvm', { operations: kvmOperations }],
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism): Owner[] =>
       mechanism.host ? [[nameOf(mechanism), mechanism.host(scenario)]] : [],
@@ -116,6 +117,9 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
     programs,
     haltPolling: scenario.host.haltPolling ?? true,
+    threads: Object.fromEntries(
+      scenario.processes.map(({ id, threads }) => [`process:${id}`, threads.map((one) => `thread:${id}/${one.id}`)]),
+    ),
     rseq: scenario.host.rseq ?? false,
     tsc: scenario.host.tsc ?? 'stable',
     parts: owners.map(([, part]) => part),

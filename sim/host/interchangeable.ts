@@ -21,6 +21,7 @@ function cpusIn(actors: readonly ActorSpec[], perCpu: readonly string[]): readon
 
 interface ProcessInput {
   readonly threads: readonly ActorId[];
+  readonly unborn?: readonly ActorId[];
   readonly vms: readonly string[];
 }
 interface ThreadInput {
@@ -37,8 +38,9 @@ function processesIn(actors: readonly ActorSpec[]): readonly (readonly Bundle[])
   const alike = new Map<string, Bundle[]>();
   for (const { id, kind, input } of actors) {
     if (kind !== 'hostProcess') continue;
-    const { threads, vms } = input as ProcessInput;
-    if (vms.length > 0) continue;
+    const { threads, vms, unborn } = input as ProcessInput;
+    // A bundle has the threads that a process begins with: one that starts others has none.
+    if (vms.length > 0 || unborn !== undefined) continue;
     const inputs = threads.map((thread) => inputOf.get(thread) as ThreadInput);
     const runs = canonical(inputs.map(({ program, loops }) => [program, loops === null ? null : inputOf.get(loops)]));
     alike.set(runs, [...(alike.get(runs) ?? []), [id, ...threads, ...inputs.flatMap(({ loops }) => loops ?? [])]]);

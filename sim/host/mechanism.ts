@@ -15,7 +15,7 @@ import type { GuestOp, HostOp } from '../../events/program.ts';
 import type { ModelModule } from '../models.ts';
 import type { Property } from '../property.ts';
 import type { Path, PathIssue } from '../scenario/issues.ts';
-import type { KnownNames, Structure } from '../scenario/lowered.ts';
+import type { KnownNames, LoweredVm, Structure } from '../scenario/lowered.ts';
 import type { Operation } from '../scenario/operation.ts';
 import type { Section, VmSetting } from '../scenario/section.ts';
 import type { Arch, KernelVersion, ResolvedScenario, ResolvedVm, Scenario } from '../scenario/types.ts';
@@ -40,6 +40,8 @@ export interface Mutant extends Patch {
  */
 export interface VmParts {
   readonly facts?: Readonly<Record<string, unknown>>;
+  /** The VM is not there when the run begins. */
+  readonly absent?: true;
 }
 
 /**
@@ -59,6 +61,16 @@ export interface Outcome {
    * Without the function it takes part in every scenario.
    */
   readonly concerns?: (scenario: ResolvedScenario, kinds: ReadonlySet<string>) => boolean;
+}
+
+/**
+ * VMs whose creation the operations of a mechanism carry out: the options that make a VM one of
+ * them, as a message shows them, and whether this one is.
+ * @public
+ */
+export interface Creates {
+  readonly options: readonly string[];
+  readonly has: (vm: LoweredVm) => boolean;
 }
 
 /** Whether a host thread waits, by its local state, on a host with these options. @public */
@@ -143,6 +155,8 @@ export interface Mechanism {
   readonly machines?: (scenario: ResolvedScenario) => Readonly<Record<string, AnyStateMachine>>;
   /** Devices whose completion interrupts a CPU. */
   readonly completions?: readonly Completion[];
+  /** VMs that are not there from the start. */
+  readonly creates?: Creates;
   /** What it adds to a VM, and to the context of a vCPU. */
   readonly vm?: (scenario: ResolvedScenario, vm: ResolvedVm) => VmParts;
   readonly vcpu?: (scenario: ResolvedScenario, vm: ResolvedVm, vcpu: number) => Readonly<Record<string, unknown>>;

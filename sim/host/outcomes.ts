@@ -2,7 +2,7 @@
  * What a run did to the host and its guests, whatever was checked: the columns by which designs are
  * compared.
  */
-import type { PcpuContext } from '../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../actors/host/pcpu-context.ts';
 import { ModelError, thrownText } from '../engine/port.ts';
 import { shown } from '../scenario/issues.ts';
 import type { Arch, ResolvedScenario } from '../scenario/types.ts';

@@ -12,6 +12,7 @@ import { OWN_OPTIONS } from '../../events/options.ts';
 
 import { isMonitor } from '../monitors/monitor.ts';
 import { progress } from '../properties/liveness.ts';
+import { useAfterFree } from '../properties/objects.ts';
 import { explain } from '../scenario/explain.ts';
 import { NAME, PROPERTY_ID, strict, VARIANT_NAME } from '../scenario/fields.ts';
 import { listed, type PathIssue, pathText, shown, unknownName } from '../scenario/issues.ts';
@@ -127,6 +128,7 @@ const FIELDS = {
   actors: isFunction.optional(),
   machines: isFunction.optional(),
   completions: listOf(COMPLETION, 'a list of names, handlers and drivers').optional(),
+  creates: strict({ options: listOf(TEXT, 'a list of options'), has: isFunction }).optional(),
   vm: isFunction.optional(),
   vcpu: isFunction.optional(),
   patch: isFunction.optional(),
@@ -157,7 +159,7 @@ export const hostOwn = (): Mechanism => ({
   sections: Object.fromEntries(CORE_KEYS.map((key) => [key, {} as Section])),
   guestOperations: GUEST_OPERATIONS,
   hostOperations: HOST_OPERATIONS,
-  properties: [progress],
+  properties: [progress, useAfterFree],
   outcomes: HOST_OUTCOMES,
   catalogue: CATALOGUE,
   allow: HOST_OFFERS,

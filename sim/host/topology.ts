@@ -21,24 +21,11 @@ import { Numbering } from './numbering.ts';
 import { checkedTopology } from './own-topology.ts';
 import { mechanismsOf } from './registry.ts';
 import { runnerOf } from './runner.ts';
+import { processesOf, queuedOn, type Thread, threadsOf } from './threads.ts';
 import { actorsOf, type HostSide, hostSideOf, partsIn, perCpuOf, setsOf } from './used-parts.ts';
 
 const cpuId = (index: number): ActorId => `pcpu:${index}`;
 const vcpuId = (vm: string, index: number): ActorId => `vcpu:${vm}/${index}`;
-const threadId = (hostProcess: string, thread: string): ActorId => `thread:${hostProcess}/${thread}`;
-
-interface Thread {
-  readonly id: ActorId;
-  readonly process: ActorId;
-  /** The pCPU that it is bound to. */
-  readonly cpu: number | undefined;
-  readonly program: Program<HostOp>;
-}
-
-const threadsOf = (scenario: ResolvedScenario): readonly Thread[] =>
-  scenario.processes.flatMap(({ id, cpu, threads }) =>
-    threads.map((thread) => ({ id: threadId(id, thread.id), process: `process:${id}`, cpu, program: thread.program })),
-  );
 
 /** Every program of a scenario, with the actor that walks it. */
 export const programsIn = (
@@ -62,6 +49,9 @@ function factsOf(scenario: ResolvedScenario, vm: ResolvedVm): VmFacts {
   return merged('the fact of a VM', own, here, (mechanism) => mechanism.vm?.(scenario, vm).facts) as unknown as VmFacts;
 }
 
+const isAbsent = (scenario: ResolvedScenario, vm: ResolvedVm): boolean =>
+  mechanismsOf(scenario.host.arch).some((mechanism) => mechanism.vm?.(scenario, vm).absent === true);
+
 /** Fields of what every host has, whose lists are sets. */
 const SETS: readonly string[] = [
   'hostScheduler.cpus',
@@ -73,6 +63,7 @@ const SETS: readonly string[] = [
   'pcpu.waiting',
   'pcpu.calls',
   'hostProcess.threads',
+  'hostProcess.unborn',
   'mutex.waiters',
   'vm.mmuReaders',
 ];
@@ -106,11 +97,12 @@ function bareTopologyOf(scenario: ResolvedScenario): Topology {
         program: programs.of(thread.program),
         loops: thread.program.loops.length ? `loop:${thread.id}` : null,
         ...(flags.length > 0 && { tif: flags }),
+        ...(thread.unborn && { unborn: true }),
       },
     })),
     ...processesOf(scenario),
     ...scenario.vms.flatMap((vm) => vcpusOf(scenario, { vm, facts: facts[vm.id]!, images })),
-    ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: null })),
+    ...scenario.vms.map((vm) => ({ id: `vm:${vm.id}`, kind: 'vm', input: isAbsent(scenario, vm) ? { absent: true } : null })),
     ...mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.actors?.(scenario) ?? []),
     ...actorsOf(used, scenario),
     ...storeBuffersOf(scenario),
@@ -137,14 +129,6 @@ const flagsOf = (scenario: ResolvedScenario): readonly string[] =>
 
 const catalogueOf = ({ host }: ResolvedScenario): Topology['catalogue'] =>
   Object.assign({}, CATALOGUE, ...mechanismsOf(host.arch).map(({ catalogue }) => catalogue ?? {}));
-
-/** Threads that are queued at the start: where they are bound, else one CPU after the other. */
-function queuedOn(cpus: readonly ActorId[], threads: readonly Thread[]): Readonly<Record<ActorId, readonly ActorId[]>> {
-  const free = threads.filter(({ cpu }) => cpu === undefined);
-  const at = (thread: Thread): number => thread.cpu ?? free.indexOf(thread) % cpus.length;
-  const queued = (index: number) => threads.filter((thread) => at(thread) === index).map(({ id }) => id);
-  return Object.fromEntries(cpus.map((cpu, index) => [cpu, queued(index).sort()]));
-}
 
 function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[], parts: HostSide): ActorSpec[] {
   const { host, allow } = scenario;
@@ -191,13 +175,6 @@ const storeBuffersOf = (scenario: ResolvedScenario): ActorSpec[] =>
     ? Array.from({ length: scenario.host.cpus }, (_, i) => ({ id: storeBufferOf(cpuId(i)), kind: 'storeBuffer', input: null }))
     : [];
 
-const processesOf = (scenario: ResolvedScenario): ActorSpec[] =>
-  scenario.processes.map(({ id, threads }) => {
-    const vms = threads.flatMap(({ program }) => program.ops.flatMap((op) => (op.op === 'KVM_RUN' ? [op.vm] : [])));
-    const ids = threads.map((thread) => threadId(id, thread.id)).sort();
-    return { id: `process:${id}`, kind: 'hostProcess', input: { threads: ids, vms: [...new Set(vms)] } };
-  });
-
 /** A VM, what is known of it, and what all its vCPUs run. */
 interface Guests {
   readonly vm: ResolvedVm;
@@ -209,7 +186,7 @@ function vcpusOf(scenario: ResolvedScenario, { vm, facts, images }: Guests): Act
   return vm.vcpus.map((program, index) => {
     const image = images.of({ vm: facts, program }, { vm: vm.id, program });
     const loops = program.loops.length ? `loop:${vcpuId(vm.id, index)}` : null;
-    const own = { thread: facts.threads[index]!, image, loops, interrupts: scenario.allow.includes('interrupt') };
+    const own = { thread: facts.threads[index] ?? null, image, loops, interrupts: scenario.allow.includes('interrupt') };
     const here = mechanismsOf(scenario.host.arch);
     const input = merged('the field of a vCPU', own, here, (mechanism) => mechanism.vcpu?.(scenario, vm, index));
     return {

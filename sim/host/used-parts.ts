@@ -58,7 +58,10 @@ const breachesOf = ({ kind, breaches = [] }: Part): readonly Property[] =>
     alwaysEach<never>(idOf(kind, id), { kind, source, grade, each: ({ context, id: actor }) => each(context, actor) }),
   );
 
-/** What primitives bring of properties: a mechanism that uses them has these among its own. @public */
+/**
+ * What primitives bring of properties: a mechanism that uses them has these among its own.
+ * @public
+ */
 export const propertiesOf = (primitives: readonly Primitive[]): readonly Property[] =>
   primitives.flatMap(({ parts }) => parts.flatMap(breachesOf));
 

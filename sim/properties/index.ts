@@ -6,10 +6,11 @@ import type { Property } from '../property.ts';
 import type { KnownProperty } from '../scenario/properties.ts';
 import { guarded } from './guarded.ts';
 import { progress } from './liveness.ts';
+import { useAfterFree } from './objects.ts';
 
 export const properties = perRegistry((): readonly Property[] =>
   [
-    ...amongMechanisms<readonly Property[]>([progress], (mechanism) => mechanism.properties ?? []).flat(),
+    ...amongMechanisms<readonly Property[]>([progress, useAfterFree], (mechanism) => mechanism.properties ?? []).flat(),
     ...models().flatMap((model) => model.properties),
   ].map(guarded),
 );

@@ -13,6 +13,7 @@ export type Node<Op> =
   | { readonly kind: 'repeat'; readonly times: number; readonly body: readonly Node<Op>[] }
   | { readonly kind: 'choose'; readonly options: readonly (readonly Node<Op>[])[] };
 
+/** A VM of a scenario with its parameters in place. @public */
 export interface LoweredVm {
   readonly id: string;
   readonly type: string;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { CoreGuestOp, CoreHostOp, SignalOp } from '../../events/program.ts';
+import { CREATION_OPERATIONS } from './creation.ts';
 import { integer, LIMITS, NAME, VCPU, vcpuNamed } from './fields.ts';
 import { type Arguments, type Operation, operation } from './operation.ts';
 import { KVM_SET_GUEST_DEBUG } from './set-guest-debug.ts';
@@ -60,6 +61,7 @@ export const HOST_OPERATIONS = {
     fields: { ...OF_VCPU, reenter: REENTER.exactOptional() },
     compiled: z.strictObject(KVM_RUN_ARGS).transform(({ vcpu, ...rest }): CoreHostOp => ({ op: 'KVM_RUN', ...vcpuNamed(vcpu), ...rest })),
   },
+  ...CREATION_OPERATIONS,
   KVM_SET_GUEST_DEBUG,
   KVM_GET_MP_STATE: {
     summary: 'Asks whether a vCPU runs or is halted, by another thread too: an ioctl that waits for vcpu->mutex.',
@@ -77,6 +79,11 @@ export const HOST_OPERATIONS = {
   compute: operation('compute', 'Computes in user mode, one step, so many, or `endless`: others wait for the CPU.', {
     steps: z.union([integer(1, COMPUTE_MAX), z.literal('endless')]).exactOptional(),
   }),
+  pthread_create: operation(
+    'pthread_create',
+    'Starts a thread of the same process, which is not there before: threads that no program starts are there from the start.',
+    { thread: integer(0, LIMITS.threads - 1).describe('Its place in `threads` of the process, from 0 on.') },
+  ),
   tgkill: {
     summary: 'Sends the thread that runs a vCPU a signal that it has a handler for: KVM_RUN ends with EINTR.',
     args: { vcpu: VCPU },

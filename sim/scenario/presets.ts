@@ -6,7 +6,7 @@ import { type HostOptions, OWN_OPTIONS } from '../../events/options.ts';
 import { mechanismsOf } from '../host/registry.ts';
 import type { Arch, KernelVersion } from './types.ts';
 
-/** The options of a host by name, its own and those of its mechanisms: their values, the default first. */
+/** The options of a host by name: their values, the default first. Mechanisms bring most. */
 export const optionsOf = (arch: Arch): Readonly<Record<string, readonly string[]>> =>
   Object.assign({}, OWN_OPTIONS, ...mechanismsOf(arch).map(({ options }) => options ?? {}));
 

@@ -62,6 +62,8 @@ function programSchema<Step>(operations: Operations, side: 'guest' | 'host'): z.
     .max(OPERATIONS_MAX)
     .meta({ id: `${side}-program` });
   // The table decides the shape at run time as GuestStep and HostStep do for the compiler.
+  if (side === 'guest')
+    return z.array(step).max(OPERATIONS_MAX).meta({ id: 'guest-program-or-none' }) as z.ZodType<unknown> as z.ZodType<readonly Step[]>;
   return steps as z.ZodType<unknown> as z.ZodType<readonly Step[]>;
 }
 

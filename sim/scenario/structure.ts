@@ -5,8 +5,10 @@
 import { didYouMean } from '../../events/nearest.ts';
 import type { GuestOp } from '../../events/program.ts';
 import { mechanismsOf } from '../host/registry.ts';
+import { creationIssues } from './creation-checks.ts';
 import { type PathIssue, shown, unknownName } from './issues.ts';
-import { allOperations, type KnownNames, type LoweredVm, operationsIn, type PlacedOperation, type Structure } from './lowered.ts';
+import { allOperations, type KnownNames, operationsIn, type PlacedOperation, type Structure } from './lowered.ts';
+import { startIssues, threadIssues, vcpuNames } from './thread-checks.ts';
 
 /** An operation that names a VM or a vCPU which is not there. */
 function strangerIssues({ op, path, vm }: PlacedOperation, known: KnownNames): readonly PathIssue[] {
@@ -20,8 +22,6 @@ function strangerIssues({ op, path, vm }: PlacedOperation, known: KnownNames): r
   return [{ path: [...path, 'vcpu'], message: `found ${shown(name)}; expected a vCPU of the scenario${near}` }];
 }
 
-const vcpuNames = ({ id, vcpus }: LoweredVm): string[] => vcpus.map((_, index) => `${id}/${index}`);
-
 function programIssues(structure: Structure): PathIssue[] {
   const known: KnownNames = {
     vms: new Set(structure.vms.map(({ id }) => id)),
@@ -33,50 +33,6 @@ function programIssues(structure: Structure): PathIssue[] {
     const strangers = strangerIssues(placed, known);
     const { op, path } = placed;
     issues.push(...(strangers.length > 0 ? strangers : here.flatMap((mechanism) => mechanism.operationChecks?.(op, path, known) ?? [])));
-  }
-  return issues;
-}
-
-/**
- * Each vCPU has one thread, all threads of a VM are in one process, and no two threads of a process
- * have one name.
- */
-function threadIssues({ vms, processes }: Structure): PathIssue[] {
-  const issues: PathIssue[] = [];
-  const threadOf = new Map<string, string>();
-  const processOf = new Map<string, string>();
-  for (const { id, threads } of processes) {
-    const names = new Set<string>();
-    threads.forEach((thread, index) => {
-      const name = `thread:${id}/${thread.id}`;
-      const before = issues.length;
-      for (const { op, path } of operationsIn(thread.program)) {
-        if (op.op !== 'KVM_RUN') continue;
-        const vcpu = `${op.vm}/${op.vcpu}`;
-        const at = [...path, 'vcpu'];
-        const owner = processOf.get(op.vm) ?? id;
-        if (owner !== id) {
-          issues.push({
-            path: at,
-            message: `found ${shown(vcpu)} in ${id}; expected it in ${owner}: a VM belongs to the process that made it`,
-          });
-        } else if ((threadOf.get(vcpu) ?? `${index}`) !== `${index}`) {
-          issues.push({ path: at, message: `found a second thread that runs ${vcpu}; expected one thread for each vCPU` });
-        }
-        if (!processOf.has(op.vm)) processOf.set(op.vm, id);
-        if (!threadOf.has(vcpu)) threadOf.set(vcpu, `${index}`);
-      }
-      if (names.has(name) && issues.length === before)
-        issues.push({ path: thread.path, message: `found a second ${name}; expected VMs in processes of their own` });
-      names.add(name);
-    });
-  }
-  for (const vm of vms) {
-    vcpuNames(vm).forEach((vcpu, index) => {
-      if (threadOf.has(vcpu)) return;
-      const message = `found no thread that runs ${vcpu}; expected one whose program has KVM_RUN: { vcpu: ${vcpu} }`;
-      issues.push({ path: [...vm.vcpusPath, index], message });
-    });
   }
   return issues;
 }
@@ -117,6 +73,8 @@ export function structureIssues(structure: Structure): PathIssue[] {
     ...mechanismsOf(structure.arch).flatMap((mechanism) => mechanism.structureChecks?.(structure) ?? []),
     ...programIssues(structure),
     ...threadIssues(structure),
+    ...startIssues(structure),
+    ...creationIssues(structure),
     ...bindingIssues(structure),
     ...userExitIssues(structure),
   ];

@@ -3,7 +3,7 @@
  * checked but what the test asks.
  */
 import type { HostProcessContext } from '../../actors/host/host-process.ts';
-import type { PcpuContext } from '../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../actors/host/pcpu-context.ts';
 import type { Vcpu } from '../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../actors/kvm/vm.ts';
 import type { RmpRegionContext } from '../../actors/sev-snp/rmp-region.ts';

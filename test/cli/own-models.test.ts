@@ -81,7 +81,7 @@ describe('offers that a state declares and could not make', () => {
     [
       'owed by a text',
       state("{ offers: () => [{ type: 'exec', owed: 'yes' }] }"),
-      /the offer exec says owed: "yes"; expected true or false/,
+      /the offer exec says owed: "yes"; expected true, "strong" or false/,
     ],
     ['under another key', state("{ offer: () => [{ type: 'exec' }] }"), /meta of a\.s: found the key "offer"; did you mean "offers"/],
     ['a bus message', state("{ offers: () => [{ type: 'irq' }] }"), /irq is "bus" in the event catalogue; expected "offer"/],

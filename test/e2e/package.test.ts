@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { shippedFile, shippedNames } from '../../api/shipped-scenarios.ts';
 import { shippedMaps } from '../../cli/trace-maps.ts';
+import { scenarioJsonSchema } from '../../sim/scenario/json-schema.ts';
 import { PROGRAM, tsconfigWith } from './consumer.ts';
 import { COMPILER, install, pack, ROOT, run, worldswitchIn } from './packed.ts';
 
@@ -142,12 +143,30 @@ describe('in a project of its own', () => {
 
   it('has these entry points and no others', ({ skip }) => {
     skip(missing !== '', missing);
-    expect(Object.keys(manifest.exports)).toEqual(['.', './extend', './kit', './journal', './timeline', './scenarios/*', './package.json']);
+    expect(Object.keys(manifest.exports)).toEqual([
+      '.',
+      './extend',
+      './kit',
+      './journal',
+      './timeline',
+      './vitest',
+      './scenario.schema.json',
+      './scenarios/*',
+      './package.json',
+    ]);
     const load = (path: string) => run(project, process.execPath, '--input-type=module', '--eval', `await import('${path}')`);
     for (const path of ['worldswitch', 'worldswitch/extend', 'worldswitch/kit', 'worldswitch/journal', 'worldswitch/timeline'])
       expect(load(path)).toMatchObject({ status: 0, stderr: '' });
     for (const path of ['worldswitch/sim/session', 'worldswitch/cli/main', 'worldswitch/extend.js', 'worldswitch/dist/api/index.js'])
       expect(load(path).stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+
+  it('has the schema of scenario files, as the sources make it, where its scenarios look for it', () => {
+    const schema = jsonOf<object>(join(unpacked, 'dist', 'scenario.schema.json'));
+    expect(schema).toEqual(JSON.parse(JSON.stringify(scenarioJsonSchema())));
+    const [first] = readFileSync(join(unpacked, 'scenarios', 'sev-snp', 'rmp-churn.yaml'), 'utf8').split('\n');
+    const [, path] = /^# yaml-language-server: \$schema=(.+)$/.exec(first!)!;
+    expect(join(unpacked, 'scenarios', 'sev-snp', path!)).toBe(join(unpacked, 'dist', 'scenario.schema.json'));
   });
 
   it('names no other subpath in its documents', () => {
@@ -169,7 +188,9 @@ describe('in a project of its own', () => {
       return run(folder, process.execPath, join(project, 'node_modules/worldswitch/dist/cli/main.js'), 'scenarios', '--models', name);
     };
     const body = "export const mechanism = { name: 'mine', arches: ['amd'] };";
-    const own = ['worldswitch', 'worldswitch/extend', 'worldswitch/kit', 'worldswitch/journal', 'worldswitch/timeline'].map((path) => `import '${path}';`);
+    const own = ['worldswitch', 'worldswitch/extend', 'worldswitch/kit', 'worldswitch/journal', 'worldswitch/timeline'].map(
+      (path) => `import '${path}';`,
+    );
     expect(check('own.mjs', `${own.join('')}${body}`)).toMatchObject({ status: 0, stderr: '' });
     for (const path of ['worldswitch/actors/paths/env', 'worldswitch/sim/property']) {
       const { status, stderr } = check(`old-${path.split('/').at(-1)}.mjs`, `import '${path}';${body}`);

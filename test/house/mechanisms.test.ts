@@ -18,6 +18,7 @@ const LISTS = ['sim/mechanisms/index.ts', 'timeline/mechanisms/shipped.ts', 'api
  * to name just what the file uses: a word that is no longer found has to go.
  */
 const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
+  'actors/kit/semaphore.ts': { names: ['semaphore'], why: 'any semaphore of the kernel' },
   'actors/kvm/guest-program.ts': { names: ['DB'], why: 'a step: the exception that ends KVM_RUN for a debugger' },
   'actors/kvm/kvm-run.ts': { names: ['ioctl'], why: 'a step: the entry into the system call' },
   'actors/kvm/kvm-ioctls.ts': { names: ['ioctl'], why: 'as that of kvm-run.ts' },
@@ -32,6 +33,7 @@ const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string
   'actors/split-lock/delayed-work.ts': { names: ['arm'], why: 'to arm a timer' },
   'actors/svm/svm.ts': { names: ['svm'], why: 'the vendor, after which a type of VMs is called' },
   'actors/vmx/vmx.ts': { names: ['vmx'], why: 'the vendor, after which a type of VMs is called' },
+  'api/kit.ts': { names: ['semaphore'], why: 'as that of semaphore.ts' },
   'cli/models.ts': { names: ['update'], why: 'the method of a hash' },
   'cli/sev-snp/key-file.ts': { names: ['d'], why: 'the private number of a JSON Web Key' },
   'replay/dictionary.ts': { names: ['defined'], why: 'a value that the dictionary has' },
@@ -84,6 +86,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
   ],
   'the offer `migrate` of the scheduler, and an operation of the VMM': ['migrate'],
   'the command and its option, and what a VMM does': ['inject'],
+  'the system call, and what streams have': ['close'],
   'the architecture, and the type of its VMs': ['arm64'],
   'an instruction, in words and as an operation': ['insn'],
   'the context switch tells the actor of a core, if a mechanism brings one': ['core', 'core.switchTo'],

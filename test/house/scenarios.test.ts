@@ -19,6 +19,11 @@ describe('shipped scenarios', () => {
     );
   });
 
+  it('name the schema for editors in their first line, as a path from the file', () => {
+    const first = shippedNames().map((name) => readFileSync(shippedPath(name), 'utf8').split('\n')[0]!);
+    expect(first.filter((line) => line !== '# yaml-language-server: $schema=../../dist/scenario.schema.json')).toEqual([]);
+  });
+
   it('have a file of tests for each folder', () => {
     const folders = new Set(shippedNames().map((name) => shippedFile(name).split('/')[0]));
     const tests = projectFiles().filter((file) => /^test\/scenarios\/expectations\/.*\.test\.ts$/.test(file));

@@ -9,6 +9,8 @@ import type { HostOptions } from '../../events/options.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { spokenWorlds } from '../actors/kit/spoken.ts';
+import { spokenWaits } from '../actors/kit/spoken-waits.ts';
 import { requestAlone } from '../actors/kvm/kit/request-world.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
@@ -50,7 +52,15 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
   ];
 });
 const REACHES = [{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }] as const;
+/** Primitives of modules, of which no shipped scenario uses all. */
+const kit = spokenWorlds();
+afterAll(kit.end);
+/** Waits of modules, which no shipped scenario uses. */
+const waits = spokenWaits();
+afterAll(waits.end);
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
+  ...kit.worlds,
+  ...waits.worlds,
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],

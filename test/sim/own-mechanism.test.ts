@@ -32,7 +32,7 @@ const KEYS = [
     'properties',
   ],
   ...['outcomes', 'catalogue', 'checks', 'host', 'guest', 'core', 'actors', 'machines', 'vcpu', 'patch', 'mutants', 'variants', 'models'],
-  ...['sections', 'quiet', 'structureChecks', 'operationChecks', 'completions', 'vm', 'taskFlags', 'kernelThreads'],
+  ...['sections', 'quiet', 'structureChecks', 'operationChecks', 'completions', 'creates', 'vm', 'taskFlags', 'kernelThreads'],
 ];
 const anything = fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true, withMap: true });
 const near = fc.record(Object.fromEntries(KEYS.map((key) => [key, anything])), { requiredKeys: [] });

@@ -4,7 +4,7 @@
  * A state is a local state of the thread's machine, with its context and locals, so that guards
  * count; with it go a few facts that the recording tells later than the model knows them.
  */
-import { mayPreempt } from '../../actors/host/pcpu.ts';
+import { mayPreempt } from '../../actors/host/pcpu-context.ts';
 import type { Letter } from '../../events/event.ts';
 import type { HostModel } from './host.ts';
 import { Interning } from './interning.ts';

@@ -4,7 +4,7 @@
  */
 import type { HostThread } from '../../actors/host/host-env.ts';
 import type { SchedulerContext } from '../../actors/host/host-scheduler.ts';
-import type { PcpuContext } from '../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../actors/host/pcpu-context.ts';
 import type { ActorId } from '../../events/event.ts';
 import { MemoEngine } from '../../sim/engine/memo.ts';
 import { ModelError } from '../../sim/engine/port.ts';

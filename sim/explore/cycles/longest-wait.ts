@@ -5,7 +5,7 @@
  * bound where a fair schedule can go on without an end of it, and lasts forever where nothing can
  * end it.
  */
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import { hasHalted } from '../../end.ts';
 import { waitsIn } from '../../host/waits.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';

@@ -3,7 +3,7 @@ import type { CpuDebugRegisters } from '../../../actors/guest-debug/cpu-debug-re
 import { drOf } from '../../../actors/guest-debug/cpu-debug-registers.ts';
 import { dr7Written, enabledBreakpoints } from '../../../actors/guest-debug/debug-bits.ts';
 import { type HostBreakpointsState, isActive } from '../../../actors/guest-debug/host-breakpoints.ts';
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { ActorId } from '../../../events/event.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';
 import { type ActorView, hex, type WorldView } from '../../view.ts';

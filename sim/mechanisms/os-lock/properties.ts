@@ -1,6 +1,6 @@
 /** What must hold of an arm64 guest's debug state whatever KVM, a debugger and a migration do. */
 
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { Sysreg } from '../../../events/os-lock/sysregs.ts';

@@ -97,6 +97,7 @@ export const sevEsDebug: Mechanism = {
   catalogue: { ...HOST_SAVE_AREA_EVENTS, ...sevLaunch.catalogue },
   checks,
   structureChecks: sevLaunch.structureChecks,
+  creates: sevLaunch.creates,
   host: sevLaunch.host,
   kvm: (scenario) => joined(runsSevEs(scenario) ? sevEsKvm(sevEsDesign(scenario)) : {}, sevLaunch.kvm(scenario)),
   actors: (scenario) => [...actors(scenario), ...sevLaunch.actors(scenario)],

@@ -1,7 +1,7 @@
 /** What programs can do to VMs that are created and launched in the run. */
 import { z } from 'zod';
 import type { HostOp } from '../../../events/program.ts';
-import { IOCTL_RESULTS, KVM_VM_TYPES, type LaunchIoctl, REGISTER_IOCTLS, type RegisterIoctl } from '../../../events/sev-es-debug/launch.ts';
+import { IOCTL_RESULTS, type LaunchIoctl, REGISTER_IOCTLS, type RegisterIoctl } from '../../../events/sev-es-debug/launch.ts';
 import { GFN, integer, LIMITS, NAME, VCPU, vcpuNamed } from '../../scenario/fields.ts';
 import { type Arguments, type Operation, operation } from '../../scenario/operation.ts';
 
@@ -62,10 +62,6 @@ const registers = Object.fromEntries(
 ) as unknown as { readonly [K in RegisterIoctl]: ReturnType<typeof ofVcpu<{ readonly value: typeof value }>> };
 
 export const SEV_LAUNCH_OPERATIONS = {
-  KVM_CREATE_VM: ofVm('KVM_CREATE_VM', 'Creates the VM: before it no ioctl has a descriptor.', {
-    type: z.enum(KVM_VM_TYPES).describe('Its KVM type. Default: that of the VM.').exactOptional(),
-  }),
-  KVM_CREATE_VCPU: ofVcpu('KVM_CREATE_VCPU', 'Creates a vCPU.', {}),
   KVM_SEV_INIT2: ofVm('KVM_SEV_INIT2', 'Makes a VM of an encrypted type a guest of that type, before its first vCPU.', {
     features: integer(0, FEATURES_MAX).describe('vmsa_features; 0x20 is DebugSwap. Default 0.').exactOptional(),
   }),

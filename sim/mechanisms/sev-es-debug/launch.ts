@@ -14,9 +14,15 @@ import { esVcpuMachine } from '../../../actors/sev-es-debug/launch-vcpu.ts';
 import type { EsVcpuInput } from '../../../actors/sev-es-debug/launch-vcpu-state.ts';
 import { sevVmMachine } from '../../../actors/sev-es-debug/launch-vm.ts';
 import { vmsaOperations } from '../../../actors/sev-es-debug/launch-vmsa.ts';
-import { type LaunchDesign, SEV_LAUNCH_EVENTS, SEV_LAUNCH_OPTIONS } from '../../../events/sev-es-debug/launch.ts';
+import {
+  IOCTL_RESULTS,
+  KVM_VM_TYPES,
+  type LaunchDesign,
+  SEV_LAUNCH_EVENTS,
+  SEV_LAUNCH_OPTIONS,
+} from '../../../events/sev-es-debug/launch.ts';
 import type { Mechanism } from '../../host/mechanism.ts';
-import { type PathIssue, unknownName } from '../../scenario/issues.ts';
+import { type Path, type PathIssue, unknownName } from '../../scenario/issues.ts';
 import { allOperations, type LoweredVm, type Structure } from '../../scenario/lowered.ts';
 import type { ResolvedScenario } from '../../scenario/types.ts';
 import type { ActorSpec } from '../../store.ts';
@@ -68,6 +74,11 @@ const ownIssues = ({ id, settings, settingsPath }: LoweredVm): readonly PathIssu
       message: `found ${name}; expected none: KVM_SEV_INIT2 of a thread says what ${id} has`,
     }));
 
+const oneOf = (value: string | undefined, known: readonly string[], field: 'type' | 'returns', path: Path): PathIssue[] =>
+  value === undefined || known.includes(value)
+    ? []
+    : [{ path: [...path, field], message: unknownName(value, field === 'type' ? 'a KVM type' : 'a result of an ioctl', [...known]) }];
+
 /**
  * Operations of a launch name VMs that are launched in the run, and such VMs are of a type that has
  * a launch.
@@ -96,6 +107,10 @@ function structureChecks(structure: Structure): readonly PathIssue[] {
   );
   const all = structure.vms.map(({ id }) => id);
   const names = [...allOperations(structure)].flatMap(({ op, path }): PathIssue[] => {
+    if (op.op === 'KVM_CREATE_VCPU' && op.emfile && inRun.has(op.vm))
+      return [{ path: [...path, 'emfile'], message: `found emfile; expected none: descriptors of ${op.vm} do not run out` }];
+    if ((op.op === 'KVM_CREATE_VM' || op.op === 'KVM_CREATE_VCPU') && inRun.has(op.vm))
+      return [...oneOf(op.returns, IOCTL_RESULTS, 'returns', path), ...('type' in op ? oneOf(op.type, KVM_VM_TYPES, 'type', path) : [])];
     if (!Object.hasOwn(SEV_LAUNCH_OPERATIONS, op.op)) return [];
     const other = (vm: string, field: string): PathIssue[] =>
       inRun.has(vm)
@@ -161,6 +176,7 @@ export const sevLaunch = {
   mutants: { ...sevLaunchMutants, ...snpLaunchMutants },
   catalogue: SEV_LAUNCH_EVENTS,
   structureChecks,
+  creates: { options: ['{ launched: false }'], has: isInRun },
   host: hostParts,
   kvm: (scenario: ResolvedScenario) => (launches(scenario) ? launchKvm : {}),
   actors,

@@ -1,5 +1,5 @@
 /** What must hold of a host that brings SEV-SNP up. */
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { AllocatorContext } from '../../../actors/sev-snp/page-allocator.ts';
 import type { PlatformContext } from '../../../actors/sev-snp/snp-platform.ts';
 import { always, alwaysEach, type Property, sometimes } from '../../property.ts';

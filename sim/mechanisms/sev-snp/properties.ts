@@ -2,7 +2,7 @@
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { HostProcessContext } from '../../../actors/host/host-process.ts';
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { VmContext } from '../../../actors/kvm/vm.ts';
 import { contentInWords } from '../../../actors/sev-snp/contents.ts';

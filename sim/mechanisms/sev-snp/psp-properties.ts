@@ -2,7 +2,7 @@
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { MutexContext } from '../../../actors/host/kernel-objects.ts';
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { AsidsContext } from '../../../actors/sev-snp/asid-bitmaps.ts';
 import type { PspContext } from '../../../actors/sev-snp/psp.ts';
 import type { RmpRegionContext } from '../../../actors/sev-snp/rmp-region.ts';

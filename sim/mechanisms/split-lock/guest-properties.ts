@@ -49,7 +49,7 @@ function judged(world: WorldView): Judged[] {
     if (!account?.met) return [];
     const { met, host } = account;
     if (account.given && met.bit !== hasBit(fields.get(vcpu.id))) return [];
-    const got = outcomeOf(vcpu, met, threads.get(vcpu.context.thread));
+    const got = outcomeOf(vcpu, met, threads.get(vcpu.context.thread ?? ''));
     return got === null ? [] : [{ id: vcpu.id, host, met, due: dueTo(account, met), got }];
   });
 }

@@ -4,7 +4,7 @@
  */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
 import { isPositive } from '../../../actors/split-lock/sld-flag.ts';
@@ -80,7 +80,7 @@ const foreignSetting = (world: WorldView, isAt: (thread: ActorView<HostThread>, 
   const cpus = new Map(world.actors<PcpuContext>('pcpu').map(({ id, context }) => [id, context]));
   const cores = new Map(world.actors<CoreContext>('core').map((core) => [core.id, core]));
   for (const { id, context } of world.actors<Vcpu>('vcpu')) {
-    const thread = threads.get(context.thread);
+    const thread = threads.get(context.thread ?? '');
     const own = fields.get(id);
     const core = cores.get(cpus.get(thread?.context.cpu ?? '')?.core ?? '');
     // One thread may run several vCPUs: the one in question is the one whose notifier is

@@ -4,7 +4,7 @@
  */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
 import { isDetectionOff } from '../../../actors/split-lock/sld-flag.ts';

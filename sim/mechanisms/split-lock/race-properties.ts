@@ -1,7 +1,7 @@
 /** Guards of the scenarios: a race that never happens proves nothing. */
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
-import type { PcpuContext } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../actors/host/pcpu-context.ts';
 import type { WorkqueueContext } from '../../../actors/split-lock/delayed-work.ts';
 import { sometimes } from '../../property.ts';
 import type { WorldView } from '../../view.ts';

@@ -5,19 +5,20 @@ import { operationsIn, type Structure } from '../../scenario/lowered.ts';
 const isPauses = (op: string): boolean => op === 'pause-vcpu' || op === 'resume-vcpu' || op === 'store-immediate-exit';
 
 /** vCPUs that are paused by a thread which cannot, or whose own thread would not look. */
-function pauses({ processes }: Structure): PathIssue[] {
+function pauses({ processes, vms }: Structure): PathIssue[] {
   const threads = processes.flatMap(({ id, threads: of }) => of.map(({ program }, at) => ({ id, at, ops: [...operationsIn(program)] })));
   const runnerOf = (vm: string, vcpu: number, reenter: boolean) =>
     threads.find(({ ops }) =>
       ops.some(({ op }) => op.op === 'KVM_RUN' && op.vm === vm && op.vcpu === vcpu && (!reenter || op.reenter === true)),
     );
+  const vcpus = new Set(vms.flatMap((vm) => vm.vcpus.map((_, index) => `${vm.id}/${index}`)));
   return threads.flatMap(({ id, at, ops }) =>
     ops.flatMap(({ op, path }): PathIssue[] => {
       if (op.op !== 'pause-vcpu' && op.op !== 'resume-vcpu' && op.op !== 'store-immediate-exit') return [];
       const name = `${op.vm}/${op.vcpu}`;
       const runner = runnerOf(op.vm, op.vcpu, false);
-      if (!runner) return [];
       const refused = (message: string): PathIssue[] => [{ path: [...path, 'vcpu'], message: `found ${shown(name)}; expected ${message}` }];
+      if (!runner) return vcpus.has(name) ? refused('one that a thread runs') : [];
       // kvm_run may be mapped by more than one process.
       const isShared = op.op === 'store-immediate-exit';
       if (runner.id !== id && !isShared)

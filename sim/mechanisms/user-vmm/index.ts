@@ -22,14 +22,6 @@ declare module '../../../events/options.ts' {
 const kicks = ({ processes }: ResolvedScenario): boolean =>
   usesKicks(processes.flatMap(({ threads }) => threads.map(({ program }) => program)));
 
-/** The thread that runs a vCPU. */
-const threadOf = ({ processes }: ResolvedScenario, vm: string, vcpu: number): string[] =>
-  processes.flatMap(({ id, threads }) =>
-    threads
-      .filter(({ program }) => program.ops.some((op) => op.op === 'KVM_RUN' && op.vm === vm && op.vcpu === vcpu))
-      .map((thread) => `thread:${id}/${thread.id}`),
-  );
-
 export const userVmm: Mechanism = {
   name: 'user-vmm',
   arches: ['amd', 'intel', 'arm64'],
@@ -51,7 +43,6 @@ export const userVmm: Mechanism = {
     ...(kicks(scenario) && kickParts(scenario.host.options)),
     ...(scenario.vms.some(({ settings }) => settings?.irqchip === 'userspace') && userspaceHalt),
   }),
-  vm: (scenario, vm) => ({ facts: { runners: vm.vcpus.flatMap((_, vcpu) => threadOf(scenario, vm.id, vcpu)) } }),
   actors: (scenario) =>
     kicks(scenario)
       ? scenario.vms.flatMap(({ id, vcpus }) =>

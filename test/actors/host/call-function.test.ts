@@ -1,6 +1,7 @@
 /** A function that one CPU has another one run: in the handler of the IPI, or at once at home. */
 import { describe, expect, it } from 'vitest';
-import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../../actors/host/pcpu.ts';
+import { pcpuMachine } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext, PcpuInput } from '../../../actors/host/pcpu-context.ts';
 import { loadScenario } from '../../../sim/scenario/load.ts';
 import { KNOWN, type Played, play, resolved } from '../../sim/play.ts';
 import { Given, told } from '../given.ts';

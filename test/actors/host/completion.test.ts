@@ -3,7 +3,8 @@
  * and the handler tells the driver.
  */
 import { describe, expect, it } from 'vitest';
-import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../../actors/host/pcpu.ts';
+import { pcpuMachine } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext, PcpuInput } from '../../../actors/host/pcpu-context.ts';
 import { Given } from '../given.ts';
 
 const DEVICES = [

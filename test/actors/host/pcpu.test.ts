@@ -1,6 +1,7 @@
 /** The pCPU: what it lets in, whom it lets run, and in which order a context switch does things. */
 import { describe, expect, it } from 'vitest';
-import { pcpuMachine as machineFor, type PcpuContext, type PcpuInput } from '../../../actors/host/pcpu.ts';
+import { pcpuMachine as machineFor } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext, PcpuInput } from '../../../actors/host/pcpu-context.ts';
 import type { Letter } from '../../../events/event.ts';
 import { PREEMPTION_MODELS, type PreemptionModel } from '../../../events/options.ts';
 import { Given, told } from '../given.ts';

@@ -1,7 +1,8 @@
 /** The store buffer of a CPU: how much it holds, what goes through it, and what empties it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PcpuContext, type PcpuInput, pcpuMachine } from '../../../actors/host/pcpu.ts';
+import { pcpuMachine } from '../../../actors/host/pcpu.ts';
+import type { PcpuContext, PcpuInput } from '../../../actors/host/pcpu-context.ts';
 import { ordered, STORES_MAX, type StoreBufferContext, storeBufferMachine } from '../../../actors/host/store-buffer.ts';
 import { type ActorId, outgoing } from '../../../events/event.ts';
 import { Given, told } from '../given.ts';
@@ -28,10 +29,10 @@ describe('a store buffer', () => {
           const { sent, and } = given.when(isDrain ? { type: 'stores.drain' } : put(i));
           const out = isDrain || inside.length > STORES_MAX ? [inside.shift()] : [];
           expect(sent.map(({ event }) => event.value)).toEqual(out);
-          expect(and.context.stores.map(({ event }) => event.value)).toEqual(inside);
+          expect(and.context.waiting.map(({ event }) => event.value)).toEqual(inside);
           given = and;
         }
-        expect(given.context.stores.length).toBeLessThanOrEqual(STORES_MAX);
+        expect(given.context.waiting.length).toBeLessThanOrEqual(STORES_MAX);
       }),
     ));
   it('gives a load the newest store to the same field, null too, and asks memory for any other', () => {
@@ -42,10 +43,10 @@ describe('a store buffer', () => {
     expect(ofNull.when(load()).sent).toEqual(sent('thread:p/0', { type: 'cell.value', value: null }));
   });
   it('is empty behind a locked instruction, which comes last', () => {
-    const locked = { ...load(), type: 'stores.locked', event: { type: 'cell.xchg', field: 'x', value: 3 } };
+    const locked = { ...load(), type: 'stores.rmw', event: { type: 'cell.xchg', field: 'x', value: 3 } };
     const { sent, context } = buffer().after(put(1), put(2)).when(locked);
     expect(told(sent)).toEqual(['mem:0 cell.store', 'mem:0 cell.store', 'mem:0 cell.xchg']);
-    expect(context.stores).toEqual([]);
+    expect(context.waiting).toEqual([]);
   });
 });
 
@@ -57,8 +58,8 @@ describe('the messages of a step', () => {
     ['a plain store waits', of('mem:0', 'cell.store'), ['storeBuffer:1 stores.put']],
     ['spin_unlock() is one', of('lock:0', 'spin.unlock'), ['storeBuffer:1 stores.put']],
     ['a load looks there first', of('mem:0', 'cell.load'), ['storeBuffer:1 stores.load']],
-    ['a locked instruction waits for it', of('mem:0', 'cell.xchg'), ['storeBuffer:1 stores.locked']],
-    ['spin_lock() is one', of('lock:0', 'spin.lock'), ['storeBuffer:1 stores.locked']],
+    ['a locked instruction waits for it', of('mem:0', 'cell.xchg'), ['storeBuffer:1 stores.rmw']],
+    ['spin_lock() is one', of('lock:0', 'spin.lock'), ['storeBuffer:1 stores.rmw']],
     ['so does all else that others see', of('mutex:0', 'mutex.unlock'), ['storeBuffer:1 stores.fence', 'mutex:0 mutex.unlock']],
     ['an IPI too', of('pcpu:0', 'irq.reschedule'), ['storeBuffer:1 stores.fence', 'pcpu:0 irq.reschedule']],
     ['but nothing inside the CPU', of('pcpu:1', 'cpu.needResched?'), ['pcpu:1 cpu.needResched?']],

@@ -1,6 +1,6 @@
 /**
- * Claims of the kit: each is a row of docs/domain/kit.md, holds in races of its own, and fails under
- * each of its mutants. A mutant is a machine of the primitive that does one thing wrong.
+ * Claims of the kit: each is a row of docs/domain/kit.md, holds in races of its own, and fails
+ * under each of its mutants. A mutant is a machine of the primitive that does one thing wrong.
  */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';

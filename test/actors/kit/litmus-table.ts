@@ -6,7 +6,7 @@ export interface Litmus {
   readonly threads: string;
   /** The final state that is asked for. */
   readonly final: string;
-  /** Whether it may be met, and whether with MFENCE between each two instructions; null: not asked. */
+  /** Whether it may be met; whether with MFENCE between each two instructions, null: not asked. */
   readonly allowed: boolean;
   readonly fenced: false | null;
   readonly source: string;

@@ -12,7 +12,7 @@ import { always } from '../../../sim/property.ts';
 import { raced } from './raced.ts';
 import { changedBy } from './wrong-buffers.ts';
 
-/** An instruction: a store, a load, MFENCE, or an exchange that leaves the old value in a register. */
+/** A store, a load, MFENCE, or an exchange that leaves the old value in a register. */
 export type Insn =
   | { readonly op: 'store'; readonly at: string; readonly value: number }
   | { readonly op: 'load'; readonly at: string; readonly into: string }

@@ -1,4 +1,4 @@
-/** `memory: tso` in races: locks, guests, kernels that are preempted, and what a search says of it. */
+/** `memory: tso` in races: barriers, locks, guests, and what a search says of it. */
 import { describe, expect, it } from 'vitest';
 import { assign } from 'xstate';
 import type { HostItem } from '../../../actors/host/host-env.ts';
@@ -7,6 +7,8 @@ import { smpMb, smpRmb, smpWmb } from '../../../actors/kit/barriers.ts';
 import { type Cell, cell } from '../../../actors/kit/cell.ts';
 import { local } from '../../../actors/kit/local.ts';
 import { spinlock } from '../../../actors/kit/spinlock.ts';
+import { syscall } from '../../../actors/kit/syscall.ts';
+import { waitQueue } from '../../../actors/kit/wait-queue.ts';
 import type { GuestItem } from '../../../actors/kvm/guest-program.ts';
 import { scenario } from '../../../api/scenario.ts';
 import type { Patch } from '../../../sim/host/mechanism.ts';
@@ -85,8 +87,8 @@ describe('a spinlock under tso', () => {
     kinds: ['storeBuffer'],
     check: (world) =>
       world
-        .actors<{ stores: readonly { event: { type: string } }[] }>('storeBuffer')
-        .some(({ context }) => context.stores.at(-1)?.event.type === 'spin.unlock')
+        .actors<{ waiting: readonly { event: { type: string } }[] }>('storeBuffer')
+        .some(({ context }) => context.waiting.at(-1)?.event.type === 'spin.unlock')
         ? 'a release waits in a store buffer'
         : null,
   });
@@ -116,6 +118,27 @@ describe('a spinlock under tso', () => {
       } satisfies Patch,
     ],
   ])('KIT-116 fails with %s', (_what, patch) => expect(locked(patch).broken).toEqual(['lock.lost']));
+});
+
+describe('a waker that looks whether anyone waits: waitqueue_active()', () => {
+  const queue = waitQueue('queue');
+  const some = local<boolean>('some');
+  const wakes = (...barrier: readonly HostItem[]) =>
+    syscall('write', 'include/linux/wait.h, waitqueue_active()', [
+      mem.store('x', 1),
+      ...barrier,
+      queue.active(some),
+      when([some.is(true), [queue.wakeUp()]]),
+    ]);
+  const waits = syscall('read', 'a test', [queue.waitEvent(r.is(1), mem.load('x', r))]);
+  const broken = (memory: 'sc' | 'tso', ...barrier: readonly HostItem[]) =>
+    raced({ ...sides(waits, wakes(...barrier), [mem, queue]), host: { options: { memory } } }).broken;
+  it('loses a wake-up under tso, and none with smp_mb()', () => {
+    expect(broken('sc')).toEqual([]);
+    expect(broken('tso')).toEqual(['deadlock']);
+    expect(broken('tso', smpWmb())).toEqual(['deadlock']);
+    expect(broken('tso', smpMb())).toEqual([]);
+  });
 });
 
 describe('two that wait for each other by polling', () => {

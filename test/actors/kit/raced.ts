@@ -17,7 +17,10 @@ export interface Raced {
   readonly arches?: Race['arches'];
 }
 
-/** What all schedules of it come to: broken properties, deadlock, what never happens, or that nothing breaks. */
+/**
+ * What all schedules of it come to: broken properties, deadlock, what never happens, or that
+ * nothing breaks.
+ */
 export function raced({
   race: parts,
   properties = [],

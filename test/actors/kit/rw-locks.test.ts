@@ -1,18 +1,18 @@
-/** Locks for readers and writers, semaphores, sequence counts: oracles, and races. */
-import fc from 'fast-check';
+/** Locks for readers and writers, semaphores, sequence counts, as races see them. */
 import { describe, expect, it } from 'vitest';
-import { type AnyStateMachine, assign, createActor } from 'xstate';
+import { assign } from 'xstate';
 import { type HostItem, host } from '../../../actors/host/host-env.ts';
 import { cell } from '../../../actors/kit/cell.ts';
 import { local } from '../../../actors/kit/local.ts';
 import { rwlock } from '../../../actors/kit/rwlock.ts';
-import { rwsem, rwsemMachine } from '../../../actors/kit/rwsem.ts';
-import { semaphore, semaphoreMachine } from '../../../actors/kit/semaphore.ts';
+import { rwsem } from '../../../actors/kit/rwsem.ts';
+import { semaphore } from '../../../actors/kit/semaphore.ts';
 import { seqcount, seqlock } from '../../../actors/kit/seqcount.ts';
 import { spinlock } from '../../../actors/kit/spinlock.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import { always, sometimes } from '../../../sim/property.ts';
 import { kitClaims, provides, threads } from './claims.ts';
+import { kill } from './spoken.ts';
 
 const { when } = host;
 const known = { kinds: ['inside'], source: 'a test', grade: 'decision' } as const;
@@ -232,20 +232,15 @@ describe('a lock for readers and writers', () => {
   ] as const)('may be refused: %s', (_name, tries, other) =>
     expect(threads([[...tries], [...other]], { uses: [inside, sem, once], properties: [noted, progress] })).toMatchObject(clean),
   );
-  it('is waited for in ways that a signal ends, and is then not held', () => {
-    const ways = [
-      [sem.downReadKillable(got), sem.upRead()],
-      [sem.downWriteKillable(got), sem.upWrite()],
-      [once.downInterruptible(got), once.up()],
-      [once.downKillable(got), once.up()],
-    ] as const;
-    for (const [down, up] of ways)
-      expect(
-        threads([[down, when([got.is(true), [...writes, up]])], [...(up === ways[0][1] ? writeDown : [once.down(), once.up()])]], {
-          uses: [inside, sem, once],
-          properties: [progress],
-        }),
-      ).toMatchObject(clean);
+  it.each([
+    ['down_read_killable', sem.downReadKillable(got), sem.upRead(), sem.downWrite(), sem.upWrite()],
+    ['down_write_killable', sem.downWriteKillable(got), sem.upWrite(), sem.downWrite(), sem.upWrite()],
+    ['down_killable', once.downKillable(got), once.up(), once.down(), once.up()],
+    ['down_interruptible', once.downInterruptible(got), once.up(), once.down(), once.up()],
+  ] as const)('is not held by a thread that was killed while it waited: %s', (_name, down, up, hold, drop) => {
+    const waiter = [down, when([got.is(true), [...writes, up]], [() => true, [note]])];
+    const killer = [hold, kill('thread:p0/0'), ...writes, drop];
+    expect(threads([waiter, killer], { uses: [inside, sem, once], properties: [writerAlone, noted, progress] })).toMatchObject(clean);
   });
   it('of a seqlock serializes its writers', () => {
     const both = seqlock('both');
@@ -257,100 +252,4 @@ describe('a lock for readers and writers', () => {
   it('is refused where a sequence is written with preemption on', () =>
     expect(() => threads([[count.writeBegin()]], { uses: [count] })).toThrow('needs preemption off'));
   it('begins with a number', () => expect(() => semaphore('s', { count: 0.5 })).toThrow('s begins with 0.5 free; expected 0 or more'));
-});
-
-type Does = { readonly who: number; readonly does: 'down' | 'up' | 'cancel' };
-const doings = (whos: number) =>
-  fc.array(fc.record<Does>({ who: fc.integer({ min: 0, max: whos - 1 }), does: fc.constantFrom('down', 'down', 'up', 'cancel') }), {
-    maxLength: 40,
-  });
-
-/** An actor: what it answers, and whom it has woken. */
-function heard(machine: AnyStateMachine, input?: object) {
-  const actor = createActor(machine, { input });
-  let answer: boolean | undefined;
-  const woken = new Set<string>();
-  actor.on('*', (emitted) => {
-    const { to, event } = emitted as unknown as { to: string; event: { granted?: boolean; thread?: string } };
-    if (to === 'sched') woken.add(event.thread!);
-    else answer = event.granted;
-  });
-  actor.start();
-  return {
-    woken,
-    ask: (who: number, event: { readonly type: string; readonly writes?: boolean }): boolean | undefined => {
-      answer = undefined;
-      actor.send({ ...event, from: `t${who}` });
-      return answer;
-    },
-  };
-}
-
-describe('a queue of sleepers', () => {
-  it('serves a semaphore in the order of arrival, and never more than there are', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 }), doings(4), (free, all) => {
-        const { ask, woken } = heard(semaphoreMachine, { count: free });
-        const holders = new Set<number>();
-        const queue: number[] = [];
-        for (const { who, does } of all) {
-          if (does === 'down' && !holders.has(who) && !queue.includes(who)) {
-            const expected = holders.size < free;
-            expect(ask(who, { type: 'semaphore.down' })).toBe(expected);
-            if (expected) holders.add(who);
-            else queue.push(who);
-          } else if (does === 'cancel' && queue.includes(who)) {
-            expect(ask(who, { type: 'semaphore.cancel' })).toBe(false);
-            queue.splice(queue.indexOf(who), 1);
-          } else if (does === 'up' && holders.delete(who)) {
-            woken.clear();
-            ask(who, { type: 'semaphore.up' });
-            const next = queue.shift();
-            if (next !== undefined) holders.add(next);
-            expect([...woken]).toEqual(next === undefined ? [] : [`t${next}`]);
-            for (const waiter of queue) expect(ask(waiter, { type: 'semaphore.woken' })).toBe(false);
-          }
-          for (const holder of holders) expect(ask(holder, { type: 'semaphore.woken' })).toBe(true);
-        }
-      }),
-    );
-  });
-
-  it('keeps writers of an rw_semaphore alone, and leaves no one asleep who could have it', () => {
-    fc.assert(
-      fc.property(doings(4), fc.infiniteStream(fc.boolean()), (all, kinds) => {
-        const { ask, woken } = heard(rwsemMachine);
-        const holds = new Map<number, boolean>();
-        const waits = new Map<number, boolean>();
-        const settle = () => {
-          // Whoever was woken looks, in any order, until no one can have it.
-          for (const name of [...woken]) {
-            woken.delete(name);
-            const who = Number(name.slice(1));
-            const writes = waits.get(who);
-            if (writes === undefined || !ask(who, { type: 'rwsem.woken', writes })) continue;
-            waits.delete(who);
-            holds.set(who, writes);
-          }
-          const writers = [...holds.values()].filter(Boolean).length;
-          expect(writers === 0 || holds.size === 1).toBe(true);
-          if (holds.size === 0) expect([...waits.keys()]).toEqual([]);
-        };
-        for (const { who, does } of all) {
-          const writes = kinds.next().value!;
-          if (does === 'down' && !holds.has(who) && !waits.has(who)) {
-            if (ask(who, { type: 'rwsem.down', writes })) holds.set(who, writes);
-            else waits.set(who, writes);
-          } else if (does === 'up' && holds.has(who)) {
-            ask(who, { type: 'rwsem.up', writes: holds.get(who)! });
-            holds.delete(who);
-          } else if (does === 'cancel' && waits.has(who)) {
-            if (ask(who, { type: 'rwsem.cancel' })) holds.set(who, waits.get(who)!);
-            waits.delete(who);
-          }
-          settle();
-        }
-      }),
-    );
-  });
 });

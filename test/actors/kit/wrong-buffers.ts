@@ -14,9 +14,9 @@ const buffer = (take: Take): Patch => ({
       storeBufferMachine.provide({
         actions: {
           take: enqueueActions(({ context, event, enqueue }) => {
-            const { stores, out } = take(context, event);
+            const { waiting, out } = take(context, event);
             for (const message of out) enqueue.emit(message);
-            enqueue.assign({ stores });
+            enqueue.assign({ waiting });
           }),
         },
       }),
@@ -25,16 +25,16 @@ const buffer = (take: Take): Patch => ({
 /** What a wrong buffer does instead where it is asked this; all else it does right. */
 const instead = (type: StoreBufferEvent['type'], take: Take): Patch =>
   buffer((c, event) => (event.type === type ? take(c, event) : bufferStep(c, event)));
-/** Asked as if it held these stores; it keeps what it has. */
+/** Asked as if these waited in it; it keeps what it has. */
 const asIfHolding =
-  (stores: (c: StoreBufferContext) => StoreBufferContext['stores']): Take =>
+  (held: (c: StoreBufferContext) => StoreBufferContext['waiting']): Take =>
   (c, event) => ({
-    ...bufferStep({ stores: stores(c) }, event),
-    stores: c.stores,
+    ...bufferStep({ waiting: held(c) }, event),
+    waiting: c.waiting,
   });
 export const LIFO = instead('stores.drain', (c, event) => ({
-  stores: c.stores.slice(0, -1),
-  out: bufferStep({ stores: c.stores.slice(-1) }, event).out,
+  waiting: c.waiting.slice(0, -1),
+  out: bufferStep({ waiting: c.waiting.slice(-1) }, event).out,
 }));
 export const NO_FORWARDING = instead(
   'stores.load',
@@ -42,18 +42,18 @@ export const NO_FORWARDING = instead(
 );
 export const OLDEST_FIRST = instead(
   'stores.load',
-  asIfHolding(({ stores }) => stores.toReversed()),
+  asIfHolding(({ waiting }) => waiting.toReversed()),
 );
-export const NO_FENCE = instead('stores.fence', ({ stores }) => ({ stores, out: [] }));
+export const NO_FENCE = instead('stores.fence', ({ waiting }) => ({ waiting, out: [] }));
 export const NO_LOCK = instead(
-  'stores.locked',
+  'stores.rmw',
   asIfHolding(() => []),
 );
 /** The store of an exchange waits as a plain one does; its load is of memory. */
-export const PLAIN_XCHG = instead('stores.locked', (c, event) => {
-  const { to, event: access, from } = event as Stamped<Extract<StoreBufferEvent, { readonly type: 'stores.locked' }>>;
+export const PLAIN_XCHG = instead('stores.rmw', (c, event) => {
+  const { to, event: access, from } = event as Stamped<Extract<StoreBufferEvent, { readonly type: 'stores.rmw' }>>;
   const as = (type: 'stores.put' | 'stores.load', one: string) => ({ ...(from && { from }), type, to, event: { ...access, type: one } });
-  return { ...bufferStep(c, as('stores.put', 'cell.store')), out: bufferStep({ stores: [] }, as('stores.load', 'cell.load')).out };
+  return { ...bufferStep(c, as('stores.put', 'cell.store')), out: bufferStep({ waiting: [] }, as('stores.load', 'cell.load')).out };
 });
 export const NO_SWITCH: Patch = { machines: { pcpu: (machine) => machine.provide({ actions: { drainStores: assign({}) } }) } };
 

@@ -161,7 +161,7 @@ describe('two that claim one place', () => {
   it('a slot that there is not', () => {
     withMechanisms([toy('one', { beforeEnrty: item })], () => {
       expect(() => topologyOf(SCENARIO())).toThrow(
-        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: ioctlEntry, ioctlLocked, beforeLoad, beforeRun, load, put, injection, cancel, beforeEntry, .*fastpath, nae, userLoop, turnLocals, hasInsns, toUser$/,
+        /^mechanism one: kvm\(\)\.beforeEnrty: expected a slot of this host: ioctlEntry, ioctlExit, eachVcpu, notifierCall, notifierReturn, ioctlLocked, beforeLoad, beforeRun, load, put, injection, cancel, beforeEntry, .*fastpath, nae, userLoop, turnLocals, hasInsns, toUser$/,
       );
     });
   });

@@ -1,17 +1,25 @@
 /** Every operation that all hosts have, on every architecture and under every preemption model. */
 import { describe, expect, it } from 'vitest';
 import { PREEMPTION_MODELS } from '../../../events/options.ts';
+import type { CREATION_OPERATIONS } from '../../../sim/scenario/creation.ts';
 import type { HOST_OPERATIONS } from '../../../sim/scenario/operations.ts';
 import { expectReasons, namedIn, refusal } from './combinations.ts';
 
-/** KVM_SET_GUEST_DEBUG is of plain guests: guest-debug and os-lock try it. */
-const HOST: Readonly<Record<Exclude<keyof typeof HOST_OPERATIONS, 'KVM_SET_GUEST_DEBUG'>, readonly string[]>> = {
+/**
+ * KVM_SET_GUEST_DEBUG is of plain guests: guest-debug and os-lock try it. VMs that are created have
+ * tests of their own.
+ */
+const HOST: Readonly<
+  Record<Exclude<keyof typeof HOST_OPERATIONS, 'KVM_SET_GUEST_DEBUG' | keyof typeof CREATION_OPERATIONS>, readonly string[]>
+> = {
   KVM_RUN: ['{ vcpu: vm0/0 }', '{ vcpu: vm0/0, reenter: true }'],
   KVM_GET_MP_STATE: ['{ vcpu: vm0/0 }'],
   KVM_SET_MP_STATE: ['{ vcpu: vm0/0 }', '{ vcpu: vm1/0 }'],
   tgkill: ['{ vcpu: vm0/0 }', '{ vcpu: vm1/0 }'],
   madvise: ['{ vm: vm0 }', '{ vm: vm1 }'],
   compute: ['{}', '{ steps: 1 }', '{ steps: 65536 }', '{ steps: endless }'],
+  // Thread 2, which nothing else starts.
+  pthread_create: ['{ thread: 2 }'],
 };
 const HOSTS = { amd: ['snp', ', features: [sev-snp]'], intel: ['vmx', ''], arm64: ['arm64', ''] } as const;
 const ORDERS = [{ name: 'fifo' }, { name: 'random-uniform', seed: 7 }] as const;
@@ -26,7 +34,7 @@ const textOf = (arch: keyof typeof HOSTS, operation: string, preemption: string,
     `host: { arch: ${arch}, cpus: 2, preemption: ${preemption}${rest} }`,
     `vms: { vm0: { type: ${type}, vcpus: [[{ ${guest}: {} }]] }, vm1: { type: ${type}, vcpus: [[{ hlt: {} }]] } }`,
     'processes:',
-    `  qemu0: { threads: [${ran.map((op) => `[${op}]`).join(', ')}] }`,
+    `  qemu0: { threads: [${[...ran, ...(operation.includes('thread: 2') ? ['{ compute: {} }'] : [])].map((op) => `[${op}]`).join(', ')}] }`,
     '  qemu1: { threads: [[{ KVM_RUN: { vcpu: vm1/0 } }]] }',
     `  rest: { cpu: ${cpu}, threads: [[{ compute: { steps: endless } }]] }`,
   ].join('\n');

@@ -46,7 +46,7 @@ describe('a VM that is launched in the run', () => {
     [
       'a launch of a VM that is there',
       { options: '{}' },
-      'KVM_CREATE_VM.vm: found KVM_CREATE_VM of vm0; expected a VM with options: { launched: false }',
+      'KVM_CREATE_VM.vm: found KVM_CREATE_VM of vm0; expected a VM with options: { createdInRun: true } or { onlineVcpus: 0 } or { launched: false }',
     ],
     [
       'a vCPU of a VM that is there',

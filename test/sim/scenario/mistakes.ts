@@ -43,7 +43,7 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
     'an operation of another architecture',
     'name: x\nsummary: s\nhost: { arch: arm64 }\nprocesses: { p: { threads: [[{ sev-command: { command: SNP_DF_FLUSH } }]] } }\n',
     [
-      '4 | processes.p.threads[0][0].sev-command | found sev-command, an operation of amd hosts; expected an operation of arm64 hosts (KVM_RUN, KVM_SET_GUEST_DEBUG, KVM_GET_MP_STATE, KVM_SET_MP_STATE, madvise, compute, tgkill, KVM_GET_REG_LIST, KVM_GET_ONE_REG, KVM_SET_ONE_REG, migrate, incoming, user-work, pause-vcpu, resume-vcpu, store-immediate-exit)',
+      '4 | processes.p.threads[0][0].sev-command | found sev-command, an operation of amd hosts; expected an operation of arm64 hosts (KVM_RUN, KVM_CREATE_VM, KVM_CREATE_VCPU, KVM_SET_GUEST_DEBUG, KVM_GET_MP_STATE, KVM_SET_MP_STATE, madvise, compute, pthread_create, tgkill, KVM_GET_REG_LIST, KVM_GET_ONE_REG, KVM_SET_ONE_REG, migrate, incoming, user-work, pause-vcpu, resume-vcpu, store-immediate-exit, KVM_CREATE_DEVICE, close)',
     ],
   ],
   [

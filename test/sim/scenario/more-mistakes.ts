@@ -67,7 +67,7 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
     'a vCPU that does not exist',
     changed(PROGRAM, '- KVM_RUN: { vcpu: vm0/1 }'),
     [
-      '27 | vms.vm0.vcpus[0] | found no thread that runs vm0/0; expected one whose program has KVM_RUN: { vcpu: vm0/0 }',
+      '27 | vms.vm0.vcpus[0] | found no thread that runs vm0/0; expected one whose program has KVM_RUN: { vcpu: vm0/0 }, or an empty program',
       '33 | processes.qemu0.threads[0][0].KVM_RUN.vcpu | found "vm0/1"; expected a vCPU of the scenario; did you mean "vm0/0"?',
     ],
   ],

@@ -7,6 +7,7 @@ import { PREEMPTION_MODELS } from '../../../events/options.ts';
 import { SPLIT_LOCK_OPTIONS } from '../../../events/split-lock/sld-options.ts';
 import { USER_VMM_OPTIONS } from '../../../events/user-vmm/user-vmm.ts';
 import type { USER_VMM_HOST_OPERATIONS } from '../../../sim/mechanisms/user-vmm/operations.ts';
+import type { CREATION_OPERATIONS } from '../../../sim/scenario/creation.ts';
 import type { GUEST_OPERATIONS, HOST_OPERATIONS } from '../../../sim/scenario/operations.ts';
 import { expectReasons, namedIn, othersIn, refusal, settingsOf } from './combinations.ts';
 
@@ -25,8 +26,10 @@ const GUEST: Readonly<Record<keyof typeof GUEST_OPERATIONS, readonly string[]>> 
   mmio: ['{ gpa: 0 }', '{ gpa: 0xfee00000, write: true }', '{ gpa: 0xfffffffffffff, write: false }'],
   'debug-exit': ['{}'],
 };
-type Tries = Exclude<keyof typeof HOST_OPERATIONS, 'KVM_SET_GUEST_DEBUG'> | keyof typeof USER_VMM_HOST_OPERATIONS;
-/** KVM_SET_GUEST_DEBUG is tried by guest-debug and os-lock. */
+type Tries =
+  | Exclude<keyof typeof HOST_OPERATIONS, 'KVM_SET_GUEST_DEBUG' | 'pthread_create' | keyof typeof CREATION_OPERATIONS>
+  | keyof typeof USER_VMM_HOST_OPERATIONS;
+/** Others are tried by guest-debug and os-lock, and with what every host does. */
 const HOST: Readonly<Record<Tries, readonly string[]>> = {
   KVM_RUN: [`{ ${VCPU} }`, `{ ${VCPU}, reenter: true }`, `{ ${VCPU}, reenter: false }`],
   madvise: ['{ vm: vm0 }'],

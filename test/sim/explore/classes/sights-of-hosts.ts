@@ -3,7 +3,7 @@
  * keeps of threads. Each stands as `always` and as `sometimes`.
  */
 import type { HostThread } from '../../../../actors/host/host-env.ts';
-import type { PcpuContext } from '../../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../../actors/host/pcpu-context.ts';
 import { register } from '../../../../sim/host/registry.ts';
 import type { Property } from '../../../../sim/property.ts';
 import type { ActorView, WorldView } from '../../../../sim/view.ts';

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PcpuContext } from '../../../../actors/host/pcpu.ts';
+import type { PcpuContext } from '../../../../actors/host/pcpu-context.ts';
 import { compareVariant, LONGEST_WAIT, type OutcomeRange } from '../../../../sim/explore/compare.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from '../../../../sim/explore/cycles/weighted-graph.ts';
 import { finish } from '../../../../sim/explore/turns.ts';
