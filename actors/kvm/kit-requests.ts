@@ -2,8 +2,8 @@
  * Requests to vCPUs, as steps: made, looked at, taken; of one vCPU, or of all of a VM.
  *
  * @see kernel include/linux/kvm_host.h, kvm_make_request(), kvm_test_request(),
- * kvm_clear_request(), kvm_check_request(); virt/kvm/kvm_main.c, kvm_vcpu_kick(), kvm_make_all_cpus_request();
- * Documentation/virt/kvm/vcpu-requests.rst
+ * kvm_clear_request(), kvm_check_request(); virt/kvm/kvm_main.c, kvm_vcpu_kick(),
+ * kvm_make_all_cpus_request(); Documentation/virt/kvm/vcpu-requests.rst
  */
 import { outgoing } from '../../events/event.ts';
 import type { VcpuRequest } from '../../events/kvm.ts';

@@ -52,12 +52,7 @@ export interface VcpuIoctl extends Source {
 }
 
 /** An ioctl on a VM. @public */
-export interface VmIoctl extends Source {
-  readonly items: Items;
-  readonly locals?: readonly LocalName[];
-  /** As of a vCPU. */
-  readonly returns?: (t: HostThread, l: HostLocals) => Partial<HostThread>;
-}
+export type VmIoctl = Omit<VcpuIoctl, 'unlocked'>;
 
 /** Sequence slots of items, by name. @public */
 export interface Sequences {
