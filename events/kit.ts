@@ -108,8 +108,8 @@ export type KitEvent =
 /**
  * How a processor carries out what is asked of a primitive whose actor tells `by` whom it is asked.
  * A plain store may wait in a store buffer, a plain load finds what waits there, a locked
- * instruction waits until nothing does. `none`: it is no access to memory, or a plain load of what no
- * store waits for. What does not stand here waits until nothing does, and then goes its own way.
+ * instruction waits until nothing does. `none`: it is no access to memory, or a plain load of what
+ * no store waits for. What does not stand here waits until nothing does, and then goes its own way.
  */
 export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'rmw' | 'none'>>> = {
   'cell.load': 'load',

@@ -13,7 +13,7 @@ import { type ActorEngine, ModelError, type Reaction, UnhandledEventError } from
 import { failureIn, type MicroStep, microStepOf, stateName } from './reaction.ts';
 import { type Scope, scopeOf } from './scope.ts';
 
-/** A reaction before the sender is stamped: receivers by id, as all actors of a kind share it. */
+/** A reaction before the sender is stamped, shared by all actors of a kind. */
 interface Shared {
   readonly next: number;
   /** `[receiver slot, unstamped event id]` pairs. */
@@ -47,7 +47,7 @@ export class MemoEngine implements ActorEngine {
   /** By kind, local states that nothing led to but a look ahead. */
   readonly #foreseen: Set<number>[];
 
-  /** `store`: of another engine that runs the same actors, whose numbers it shares. */
+  /** `store`: of another engine, whose numbers it shares. */
   constructor(topology: Topology, store: Store | null = null) {
     this.topology = topology;
     this.store = store ?? new Store(topology);
@@ -79,11 +79,8 @@ export class MemoEngine implements ActorEngine {
 
   deliver(slot: number, local: number, event: number): Reaction {
     const bySlot = this.#given[slot]!;
-    let byEvent = bySlot[local];
-    if (byEvent === undefined) {
-      byEvent = new Map();
-      bySlot[local] = byEvent;
-    }
+    bySlot[local] ??= new Map();
+    const byEvent = bySlot[local];
     let reaction = byEvent.get(event);
     if (reaction === undefined) {
       const shared = this.#react(slot, local, event);

@@ -1,4 +1,4 @@
-/** The machines of a scenario's actors, by kind: those of every host, of mechanisms and primitives. */
+/** The machines of a scenario, by kind: those of every host, of mechanisms and of primitives. */
 import type { AnyStateMachine } from 'xstate';
 import type { Completion } from '../../actors/host/completion.ts';
 import { hostProcessMachine } from '../../actors/host/host-process.ts';

@@ -43,7 +43,6 @@ const MEANT_OTHERWISE: Readonly<Record<string, { readonly names: readonly string
   'replay/identity.ts': { names: ['update'], why: 'the method of a hash' },
   'replay/reader.ts': { names: ['defined'], why: 'as that of dictionary.ts' },
   'replay/writer.ts': { names: ['defined'], why: 'as that of dictionary.ts' },
-  'sim/explore/space/dictionary.ts': { names: ['work'], why: 'a function that is called' },
   'sim/mechanisms/sev-snp/lock-model.ts': { names: ['loaded'], why: 'a state of the model' },
   'timeline/serve/server.ts': { names: ['incoming'], why: 'a request' },
 };

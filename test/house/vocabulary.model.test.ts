@@ -11,6 +11,7 @@ import { SHIPPED_MECHANISMS } from '../../sim/mechanisms/index.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { spokenWorlds } from '../actors/kit/spoken.ts';
 import { spokenWaits } from '../actors/kit/spoken-waits.ts';
+import { storesWorld } from '../actors/kit/stores-world.ts';
 import { requestAlone } from '../actors/kvm/kit/request-world.ts';
 import * as w from '../claims/world.ts';
 import { debugHost, VENDORS } from '../guest-debug/hosts.ts';
@@ -58,9 +59,12 @@ afterAll(kit.end);
 /** Waits of modules, which no shipped scenario uses. */
 const waits = spokenWaits();
 afterAll(waits.end);
+const stores = storesWorld();
+afterAll(stores.end);
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...kit.worlds,
   ...waits.worlds,
+  ['stores under tso', stores.scenario],
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],

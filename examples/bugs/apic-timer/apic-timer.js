@@ -16,7 +16,10 @@ const check = [
   timer.xchg('migrate', false, migrate, { at, as: 'test_and_clear_bit' }),
   when([migrate.is(true), [timer.store('cpu', here, { at, as: '__kvm_migrate_apic_timer' })]]),
 ];
-const recheck = [timer.load('migrate', migrate, { at, as: 'test_requests_again' }), when([migrate.is(true), [note(() => ({ pending: true }))]])];
+const recheck = [
+  timer.load('migrate', migrate, { at, as: 'test_requests_again' }),
+  when([migrate.is(true), [note(() => ({ pending: true }))]]),
+];
 
 export const mechanism = race({
   name: 'apic-timer',
@@ -28,11 +31,15 @@ export const mechanism = race({
     kvm_sched_in: (path) => after(path, 'kvm_arch_vcpu_load', load),
     kvm_check_requests: (path) => atStart(path, ...check),
     kvm_vcpu_exit_request: (path, { options }) => (options['apic.timer'] === 'entry-cancelled' ? atEnd(path, ...recheck) : path),
-    vmx_vcpu_run: (path) => atEnd(atStart(path, timer.store('entered', here, { at, as: 'entered' })), timer.store('entered', null, { at, as: 'left' })),
+    vmx_vcpu_run: (path) =>
+      atEnd(atStart(path, timer.store('entered', here, { at, as: 'entered' })), timer.store('entered', null, { at, as: 'left' })),
   },
   properties: [
-    holds(timer, 'apic-timer.is-on-the-cpu-of-its-vcpu', 'lapic.c: apic_timer_fn() expects to interrupt the guest', ({ cpu, entered }) =>
-      entered !== null && cpu !== entered && `the guest runs on ${entered}, and its timer is on ${cpu}`,
+    holds(
+      timer,
+      'apic-timer.is-on-the-cpu-of-its-vcpu',
+      'lapic.c: apic_timer_fn() expects to interrupt the guest',
+      ({ cpu, entered }) => entered !== null && cpu !== entered && `the guest runs on ${entered}, and its timer is on ${cpu}`,
     ),
   ],
 });

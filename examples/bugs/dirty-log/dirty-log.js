@@ -4,7 +4,7 @@
  *
  * @see commit edde99ce0529 "KVM: Write protect memory after slot swap"
  */
-import { call, cell, fn, holds, leaveLoop, local, loop, race, spinlock, syscall, when } from 'worldswitch/kit';
+import { cell, holds, leaveLoop, local, loop, race, spinlock, syscall, under, when } from 'worldswitch/kit';
 
 const page = cell('page', { writable: false, dirty: false, data: 0, copied: 0, round: false });
 const mmuLock = spinlock('mmu_lock');
@@ -12,21 +12,23 @@ const mmuLock = spinlock('mmu_lock');
 const access = spinlock('access');
 const [writable, dirty, data] = [local('writable'), local('dirty'), local('data')];
 
-const fault = fn('tdp_page_fault', 'arch/x86/kvm/mmu.c', [mmuLock.lock(), page.store('dirty', true), page.store('writable', true), mmuLock.unlock()]);
+const fault = under(mmuLock, page.store('dirty', true), page.store('writable', true));
 const guestWrite = loop(
   access.lock({ as: 'translate' }),
   page.load('writable', writable),
   when([writable.is(true), [page.addReturn('data', 1), access.unlock(), leaveLoop]]),
   access.unlock({ as: 'no_translation' }),
-  call(fault),
+  ...fault,
 );
 const flush = [access.lock({ as: 'kvm_flush_remote_tlbs' }), access.unlock()];
-const protect = [mmuLock.lock(), page.store('writable', false), mmuLock.unlock(), ...flush];
+const protect = [...under(mmuLock, page.store('writable', false)), ...flush];
 const swap = page.xchg('dirty', false, dirty, { as: 'rcu_assign_pointer' });
 const ORDER = { 'protect-first': [...protect, swap], 'swap-first': [swap, ...protect] };
 const copy = when([dirty.is(true), [page.load('data', data), page.store('copied', (_t, l) => data.of(l))]]);
-const getDirtyLog = ({ options }) => syscall('ioctl', 'kvm_vm_ioctl_get_dirty_log()', ORDER[options['dirty.order']], { leaves: ['dirty'] });
 const source = 'arch/x86/kvm/x86.c, kvm_vm_ioctl_get_dirty_log()';
+const round = ({ options }) => [...syscall('ioctl', source, ORDER[options['dirty.order']], { leaves: ['dirty'] }), copy];
+const isLost = ({ round, dirty, data, copied }) =>
+  !round && !dirty && data !== copied && `write ${data} is in no bitmap, and the copy has ${copied}`;
 
 export const mechanism = race({
   name: 'dirty-log',
@@ -35,11 +37,7 @@ export const mechanism = race({
   options: { 'dirty.order': Object.keys(ORDER) },
   operations: {
     'guest-write': { summary: 'The guest writes.', source, does: () => syscall('ioctl', 'KVM_RUN', [guestWrite]) },
-    'migrate-page': { summary: 'One round.', source, does: (env) => [page.store('round', true), ...getDirtyLog(env), copy, page.store('round', false)] },
+    'migrate-page': { summary: 'A round.', source, does: (env) => [page.store('round', true), ...round(env), page.store('round', false)] },
   },
-  properties: [
-    holds(page, 'dirty-log.no-write-is-lost', 'a page is dirty in the current bitmap, or write-protected', (p) =>
-      !p.round && !p.dirty && p.data !== p.copied && `write ${p.data} is in no bitmap, and the copy has ${p.copied}`,
-    ),
-  ],
+  properties: [holds(page, 'dirty-log.no-write-is-lost', 'a page is dirty in the current bitmap, or write-protected', isLost)],
 });

@@ -23,6 +23,8 @@ const INVALIDATE = {
 };
 INVALIDATE['its-lock'] = [itsLock.lock(), ...INVALIDATE.unlocked, itsLock.unlock()];
 
+const isFreed = ({ refcount }) => refcount < 1 && 'the LPI is freed, and an ITE still maps it';
+
 export const mechanism = race({
   name: 'vgic-its',
   arches: ['arm64'],
@@ -35,9 +37,5 @@ export const mechanism = race({
       does: (env) => syscall('ioctl', 'arch/arm64/kvm/vgic/vgic-mmio-v3.c', INVALIDATE[env.options['vgic.invalidate']]),
     },
   },
-  properties: [
-    holds(lpi, 'vgic-its.mapped-lpi-has-a-reference', 'the ITE that maps an LPI holds a reference to it', ({ refcount }) =>
-      refcount < 1 && 'the LPI is freed, and an ITE still maps it',
-    ),
-  ],
+  properties: [holds(lpi, 'vgic-its.mapped-lpi-has-a-reference', 'the ITE that maps an LPI holds a reference', isFreed)],
 });

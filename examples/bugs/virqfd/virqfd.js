@@ -17,7 +17,10 @@ const deactivate = [
 ];
 const DEACTIVATE = { unlocked: deactivate, locked: [lock.lockIrqsave(), ...deactivate, lock.unlockIrqrestore()] };
 const source = 'drivers/vfio/pci/vfio_pci_intrs.c';
-const release = (name) => ({ options }) => syscall(name, source, DEACTIVATE[options['vfio.virqfd']]);
+const release =
+  (name) =>
+  ({ options }) =>
+    syscall(name, source, DEACTIVATE[options['vfio.virqfd']]);
 
 export const mechanism = race({
   name: 'virqfd',
@@ -28,5 +31,12 @@ export const mechanism = race({
     'close-eventfd': { summary: 'close() of the eventfd: virqfd_wakeup() with POLLHUP.', source, does: release('close') },
     'disable-interrupt': { summary: 'VFIO_DEVICE_SET_IRQS: virqfd_disable().', source, does: release('ioctl') },
   },
-  properties: [holds(virqfd, 'virqfd.is-released-once', 'the release frees the virqfd', ({ jobs }) => jobs > 1 && 'two releases are queued for one virqfd')],
+  properties: [
+    holds(
+      virqfd,
+      'virqfd.is-released-once',
+      'the release frees the virqfd',
+      ({ jobs }) => jobs > 1 && 'two releases are queued for one virqfd',
+    ),
+  ],
 });

@@ -68,7 +68,7 @@ describe('random programs', () => {
 });
 
 const SB = threadsOf('x = 1; r0 = y | y = 1; r1 = x');
-/** RWC with a fence: the two that are on one CPU see the store of the first at the same time as all. */
+/** RWC with a fence: two on one CPU see the store of the first at the same time as all. */
 const TWO_ON_ONE = threadsOf('x = 1 | r0 = x; r1 = y | y = 1; mfence; r2 = x');
 const BESIDE = threadsOf('x = 1; r0 = x; x = 2; r1 = x | y = 1');
 
