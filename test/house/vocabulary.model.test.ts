@@ -2,7 +2,7 @@
  * The vocabulary is what machines speak: every event they name is catalogued, and every catalogued
  * event has a speaker and a listener.
  */
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../events/event.ts';
 import { CATALOGUE as COMMON } from '../../events/index.ts';
 import type { HostOptions } from '../../events/options.ts';
@@ -50,13 +50,15 @@ const DEBUGGED = VENDORS.flatMap((vendor) => {
   ];
 });
 const REACHES = [{ 'kvm-read-guest': { vm: 'vm0', gfn: w.GFN } }, { 'device-write': { vm: 'vm0', gfn: w.GFN } }] as const;
+const stores = storesWorld();
+afterAll(stores.undo);
 const worlds: readonly (readonly [string, ResolvedScenario])[] = [
   ...shippedWorlds,
   ...DEBUGGED,
   ['moves to another VM', movedGuest()],
   ['reads a private page, and has a device write it', w.oneGuest([w.page('guest-valid')], [w.hlt], { vhost0: [REACHES] })],
   ['asks for permissions', w.oneGuest([w.page('guest-valid')], [{ rmpquery: { gfn: w.GFN, vmpl: 1 } }], {})],
-  ['has store buffers', storesWorld()],
+  ['has store buffers', stores.scenario],
   ['raises #AC without end', debugHost({ vendor: 'svm', guest: ['{ ac-loop: {} }'] })],
   ...CROWDS.map(([options, ticks]) => [`crowded ${Object.values(options).join(' ')}`, crowded(options, { ticks })] as const),
 ];

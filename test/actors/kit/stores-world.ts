@@ -12,9 +12,9 @@ const mem = cell('mem', { x: 0, y: 0 });
 const lock = spinlock('lock');
 const r = local<number>('r');
 
-/** The scenario; what it stands for has no part in any other. */
-export function storesWorld(): ResolvedScenario {
-  register(
+/** The scenario, and what takes its mechanism away again: it has no part in any other. */
+export function storesWorld(): { readonly scenario: ResolvedScenario; readonly undo: () => void } {
+  const undo = register(
     race({
       name: 'stores-world',
       arches: ['amd'],
@@ -46,5 +46,5 @@ export function storesWorld(): ResolvedScenario {
     host: { arch: 'amd', cpus: 2, options: { memory: 'tso', 'test.stores': 'on' } },
     processes: { p: thread, q: thread },
   };
-  return resolved(written as unknown as Scenario, {});
+  return { scenario: resolved(written as unknown as Scenario, {}), undo };
 }
