@@ -12,7 +12,7 @@ const mmuLock = spinlock('mmu_lock');
 const access = spinlock('access');
 const [writable, dirty, data] = [local('writable'), local('dirty'), local('data')];
 
-const fault = under(mmuLock, page.store('dirty', true), page.store('writable', true));
+const fault = under(mmuLock, {}, [page.store('dirty', true), page.store('writable', true)]);
 const guestWrite = loop(
   access.lock({ as: 'translate' }),
   page.load('writable', writable),
@@ -21,7 +21,7 @@ const guestWrite = loop(
   ...fault,
 );
 const flush = [access.lock({ as: 'kvm_flush_remote_tlbs' }), access.unlock()];
-const protect = [...under(mmuLock, page.store('writable', false)), ...flush];
+const protect = [...under(mmuLock, {}, [page.store('writable', false)]), ...flush];
 const swap = page.xchg('dirty', false, dirty, { as: 'rcu_assign_pointer' });
 const ORDER = { 'protect-first': [...protect, swap], 'swap-first': [swap, ...protect] };
 const copy = when([dirty.is(true), [page.load('data', data), page.store('copied', (_t, l) => data.of(l))]]);
