@@ -2,7 +2,8 @@
  * Nested VMX: L1 gets a posted interrupt while its vCPU is in the host and about to enter L2. The
  * sync of PIR to IRR finds it with interrupts off, and L2 is entered all the same.
  *
- * @see commit f27a85c4988d "KVM: nVMX: Re-evaluate L1 pending events when running L2 and L1 got posted-interrupt"
+ * @see commit f27a85c4988d "KVM: nVMX: Re-evaluate L1 pending events when running L2 and L1 got
+ * posted-interrupt"
  */
 import { atEnd, atStart, cell, holds, kick, local, note, race, syscall, thisVcpu, vcpu, when } from 'worldswitch/kit';
 

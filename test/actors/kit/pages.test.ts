@@ -78,7 +78,7 @@ async function tried(bench: Bench, block: Block): Promise<string | null> {
 }
 
 const COOKBOOK = 'docs/cookbook.md';
-const pages = projectFiles().filter((file) => file === COOKBOOK || /^docs\/kit(?:\/[\w-]+)?\.md$/.test(file));
+const pages = projectFiles().filter((file) => /^docs\/kit(?:\/[\w-]+)?\.md$/.test(file));
 /** The bugs of the cookbook are files: they lie in the folder where its commands run. */
 const bugs = projectFiles().filter((file) => /^examples\/bugs\/.*\.(?:js|yaml)$/.test(file));
 
@@ -89,38 +89,45 @@ function layOut(bench: Bench): void {
   }
 }
 
+/** Carries blocks out, one after the other, in a folder of their own. */
+async function run(file: string, blocks: readonly Block[]): Promise<void> {
+  const bench = new Bench();
+  const page = readFileSync(file, 'utf8');
+  let written = page;
+  try {
+    writeFileSync(bench.path('package.json'), '{ "type": "module" }');
+    if (file === COOKBOOK) layOut(bench);
+    for (const block of blocks) {
+      const printed = await tried(bench, block);
+      if (printed === null) continue;
+      if (block.output === null) throw new Error(`line ${block.line}: expected a text block behind the commands, with what they print`);
+      if (process.env.WORLDSWITCH_DOCS !== 'write') expect(printed, `${file}:${block.line}`).toMatch(shownAs(block.output));
+      else if (!shownAs(block.output).test(printed)) {
+        const shown = (output: string): string => `${block.text}\`\`\`\n\n\`\`\`text\n${output}\`\`\`\n`;
+        written = written.replace(shown(block.output), () => shown(printed));
+      }
+    }
+  } finally {
+    bench.clear();
+  }
+  if (written !== page) writeFileSync(file, written);
+}
+
 describe('the pages of the kit', () => {
   it('are found', () => expect(pages).toContain('docs/kit.md'));
 
   it.each(pages)('%s runs as it stands there', async (file) => {
-    const bench = new Bench();
-    const page = readFileSync(file, 'utf8');
-    const blocks = blocksOf(page);
-    const languages = file === COOKBOOK ? ['sh'] : ['js', 'yaml', 'sh'];
-    expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(languages));
-    let written = page;
-    try {
-      writeFileSync(bench.path('package.json'), '{ "type": "module" }');
-      if (file === COOKBOOK) layOut(bench);
-      for (const block of blocks) {
-        const printed = await tried(bench, block);
-        if (printed === null) continue;
-        if (block.output === null) throw new Error(`line ${block.line}: expected a text block behind the commands, with what they print`);
-        if (process.env.WORLDSWITCH_DOCS !== 'write') expect(printed, `${file}:${block.line}`).toMatch(shownAs(block.output));
-        else if (!shownAs(block.output).test(printed)) {
-          const shown = (output: string): string => `${block.text}\`\`\`\n\n\`\`\`text\n${output}\`\`\`\n`;
-          written = written.replace(shown(block.output), () => shown(printed));
-        }
-      }
-    } finally {
-      bench.clear();
-    }
-    if (written !== page) writeFileSync(file, written);
+    const blocks = blocksOf(readFileSync(file, 'utf8'));
+    expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(['js', 'yaml', 'sh']));
+    await run(file, blocks);
   });
 });
 
 describe('a bug of the cookbook', () => {
   const modules = bugs.filter((file) => file.endsWith('.js'));
+  const commands = blocksOf(readFileSync(COOKBOOK, 'utf8')).map((block) => [block.text.trim(), block] as const);
+
+  it.each(commands)('prints as it stands there: %s', async (_command, block) => run(COOKBOOK, [block]));
   const codeOf = (file: string) => readFileSync(file, 'utf8').split('\n').slice(0, -1);
 
   it.each(modules)('%s has under 46 lines, and no XState', (file) => {
