@@ -99,7 +99,7 @@ describe('toBeClean()', () => {
     expect(message).toMatch(/^ +21 {2}pcpu:0 {2}thread:admin\/0 {2}kexec > exc_page_fault > panic/m);
     expect(message).toContain('Removed by variant reclaimed');
     expect(message).toContain(`See it: worldswitch explore ${RACE} --variant miscounted`);
-    const [, schedule] = /worldswitch run kexec-iommu-count --variant miscounted --schedule (\S+)/.exec(message)!;
+    const [, schedule] = /worldswitch run kexec-iommu-count --variant miscounted --schedule '?([^'\s]+)/.exec(message)!;
     expect(run(RACE, { ...BROKEN, schedule: schedule! }).violation?.property).toBe('rmp.host-panic');
     expect(message.split('\n').every((line) => line.length <= 100)).toBe(true);
   });
