@@ -41,7 +41,9 @@ const VIOLATING = SHIPPED.flatMap(({ name, variant }) => {
  * for a cycle, and all are cut in which the guest computes, lost kick or not. The livelock of
  * rmp-overlap-passes is two CPUs in step: a schedule that draws otherwise once gets out of it,
  * ends, and is not searched for a cycle. The same is true of the store and the access of
- * rmp-export-on-access, which take the page from each other.
+ * rmp-export-on-access, which take the page from each other. In vcpu-comes-online a thread has to
+ * guess a descriptor between two steps of another and get into its guest before a third: of 20,000
+ * schedules one of surw does, and of 60,000 none of random.
  */
 const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
   random: [
@@ -57,9 +59,18 @@ const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
     'rmp-checked-store',
     'rmp-dma-overtaken',
     'lost-kick',
+    'vcpu-comes-online fd-first',
+    'vcpu-comes-online walk-alone',
+    'vcpu-comes-online array-first',
   ],
   pos: ['rmp-export-on-access auto-share', 'sld-wrmsr-preempted', 'oslock-oslar-reload preemptible', 'vmsa-in-use-kick kick', 'lost-kick'],
-  surw: ['rmp-export-on-access auto-share', 'rmp-double-prepare lock-dropped', 'rmp-overlap-passes overlap-2m', 'lost-kick'],
+  surw: [
+    'rmp-export-on-access auto-share',
+    'rmp-double-prepare lock-dropped',
+    'rmp-overlap-passes overlap-2m',
+    'lost-kick',
+    'vcpu-comes-online',
+  ],
   portfolio: ['rmp-export-on-access auto-share', 'rmp-double-prepare lock-dropped', 'lost-kick'],
   starve: ['rmp-export-on-access auto-share', 'sld-wrmsr-preempted', 'vmsa-in-use-kick kick', 'rmp-overlap-passes overlap-2m', 'lost-kick'],
   pct: [
@@ -69,6 +80,7 @@ const MISSED: Readonly<Partial<Record<Strategy, readonly string[]>>> = {
     'rmp-double-prepare lock-dropped',
     'rmp-overlap-passes overlap-2m',
     'lost-kick',
+    'vcpu-comes-online array-first',
   ],
 };
 const isHeldTo = (strategy: Strategy, { name, variant }: (typeof VIOLATING)[number]): boolean =>
