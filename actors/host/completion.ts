@@ -53,7 +53,7 @@ export const interruptsOf = (completions: readonly Completion[]) => ({
     entryOf('reschedule', HOST_INTERRUPTS.reschedule),
     entryOf('call_function', HOST_INTERRUPTS.call_function),
     ...completions.map((one) => entryOf(one.name, one.handler)),
-    { guard: 'isWalked', target: '#pcpu.irq.handler', actions: 'enterHandler' } as const,
+    { guard: 'isWalked', target: '#pcpu.irq.handler', actions: ['drainStores', 'enterHandler'] } as const,
     entryOf('timer', HOST_INTERRUPTS.timer),
     entryOf('device', HOST_INTERRUPTS.device),
   ],

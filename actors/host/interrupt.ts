@@ -40,7 +40,7 @@ export const isPending = ({ context: { irr, letter } }: { readonly context: Inte
 
 /** The transition into the handler of an interrupt. */
 export const entryOf = <const I extends Interrupt, const H extends string>(interrupt: I, handler: H) =>
-  ({ guard: { type: 'isPending', params: interrupt }, target: `#pcpu.irq.${handler}` }) as const;
+  ({ guard: { type: 'isPending', params: interrupt }, target: `#pcpu.irq.${handler}`, actions: 'drainStores' }) as const;
 
 /** A handler does all its work in one step, and goes back to what it interrupted. */
 export const handlerOf = <const A>(action: A) =>
@@ -48,8 +48,8 @@ export const handlerOf = <const A>(action: A) =>
     meta: { offers: execOnly, ns: 300 },
     on: {
       exec: [
-        { guard: 'isIdle', target: '#pcpu.idle', actions: action },
-        { target: '#pcpu.task', actions: action },
+        { guard: 'isIdle', target: '#pcpu.idle', actions: ['drainStores', action] },
+        { target: '#pcpu.task', actions: ['drainStores', action] },
       ],
     },
   }) as const;

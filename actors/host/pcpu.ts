@@ -92,7 +92,10 @@ const machine = setup({
       enqueue.assign({ next });
       enqueue.emit(outgoing(SCHEDULER, { type: 'rq.take', thread: next }));
     }),
-    /** Interrupts, and the barriers of __schedule(), wait until its stores have reached memory. */
+    /**
+     * An interrupt, IRET, and rq_lock() with smp_mb__after_spinlock() in __schedule() wait until
+     * its stores have reached memory.
+     */
     drainStores: enqueueActions(({ context: { storeBuffer: buffer }, enqueue }) => buffer && enqueue.emit(fenceOf(buffer))),
     notifyOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.out' })),
     swapOut: emit(({ context: c }) => outgoing(c.current!, { type: 'sched.swapOut', letter: c.letter })),
@@ -130,8 +133,6 @@ const machine = setup({
 /** __schedule(), from the choice of the next task to its first notifier. */
 const schedule = machine.createStateConfig({
   initial: 'pick_next',
-  // rq_lock(), smp_mb__after_spinlock().
-  entry: 'drainStores',
   states: {
     pick_next: {
       meta: {
@@ -205,7 +206,7 @@ export function pcpuMachine(completions: readonly Completion[]) {
         tags: 'rest',
         meta: { offers: () => [EXEC, { type: 'interrupt' }], ns: 100 },
         on: {
-          exec: [...entries, { guard: 'hasWaiting', target: '__schedule.pick_next' }],
+          exec: [...entries, { guard: 'hasWaiting', target: '__schedule.pick_next', actions: 'drainStores' }],
           'cpu.offline?': {
             guard: ({ context: c }) => c.waiting.length === 0,
             target: 'stopped',
@@ -219,27 +220,24 @@ export function pcpuMachine(completions: readonly Completion[]) {
           exec: [
             { guard: 'isGuestInterrupted', actions: 'interruptGuest' },
             ...entries,
-            { guard: 'mustSwitch', target: '__schedule.pick_next', actions: 'clearResched' },
+            { guard: 'mustSwitch', target: '__schedule.pick_next', actions: ['clearResched', 'drainStores'] },
             { actions: 'stepCurrent' },
           ],
           preempt: [
-            { guard: 'canPreempt', target: '__schedule.pick_next' },
+            { guard: 'canPreempt', target: '__schedule.pick_next', actions: 'drainStores' },
             // The tick ends guest mode; once interrupts are on, its handler sets need_resched.
             { guard: 'canPreemptGuest', actions: ['raiseTimer', 'interruptGuest'] },
           ],
           'spurious-exit': { guard: 'canExitForNothing', actions: 'exitForNothing' },
           tick: { guard: 'canTick', actions: 'raiseTimer' },
-          'cpu.sleep': { target: '__schedule.pick_next', actions: 'markSleeping' },
-          'cpu.exit': { target: '__schedule.pick_next', actions: 'markDead' },
+          'cpu.sleep': { target: '__schedule.pick_next', actions: ['markSleeping', 'drainStores'] },
+          'cpu.exit': { target: '__schedule.pick_next', actions: ['markDead', 'drainStores'] },
           'cpu.panic': { target: 'panic', actions: 'panic' },
           'cpu.replaced': { target: 'replaced', actions: 'stop' },
         },
       },
       irq: {
         initial: 'sysvec_reschedule_ipi',
-        // An interrupt drains the store buffer, and IRET serialises.
-        entry: 'drainStores',
-        exit: 'drainStores',
         states: {
           ...handlers,
           /** Its steps are those of the actor that walks it; interrupts wait until it returns. */
@@ -248,8 +246,8 @@ export function pcpuMachine(completions: readonly Completion[]) {
             on: {
               exec: { actions: 'stepHandler' },
               'irq.done': [
-                { guard: 'isIdle', target: '#pcpu.idle', actions: 'leaveHandler' },
-                { target: '#pcpu.task', actions: 'leaveHandler' },
+                { guard: 'isIdle', target: '#pcpu.idle', actions: ['drainStores', 'leaveHandler'] },
+                { target: '#pcpu.task', actions: ['drainStores', 'leaveHandler'] },
               ],
             },
           },

@@ -39,19 +39,23 @@ interface How {
   readonly known?: Partial<Source>;
   /** A signal that ends the wait: the lock is not granted then. */
   readonly ends?: (t: HostThread) => boolean;
+  /** `granted` is free again behind it. */
+  readonly forgets?: true;
 }
 
-/** The wait for a mutex, inside another path. Leaves `granted`. */
-export const lockMutexItems = (id: MutexId, { names, known, ends }: How = {}): readonly HostItem[] =>
-  sleepUntil(
+/** The wait for a mutex, inside another path. Leaves `granted` unless it forgets it. */
+export const lockMutexItems = (id: MutexId, { names, known, ends, forgets }: How = {}): readonly HostItem[] => [
+  ...sleepUntil(
     { first: names?.first ?? 'trylock', again: names?.again ?? 'trylock_or_handoff', ...(known && { known }) },
     {
       send: (t, l) => outgoing(idOf(id, t, l), { type: 'mutex.lock' }),
       answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
     },
-    when([(t, l) => l.granted === true || ends?.(t) === true, [leaveLoop]]),
+    when([ends ? (t, l) => l.granted === true || ends(t) : (_t, l) => l.granted === true, [leaveLoop]]),
     ...(names?.sleep === undefined ? [] : [goToSleep(names.sleep)]),
-  );
+  ),
+  ...(forgets ? [note(() => ({ granted: undefined }))] : []),
+];
 
 /** The wait as a function of its own. No signal ends it unless `how` says so. */
 export const lockMutexPath = (id: MutexId, name = 'mutex_lock', how: How = {}, source = MUTEX): HostPath =>

@@ -2,10 +2,10 @@
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { KvmVmEvent } from '../../events/lifecycle/lifecycle.ts';
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { lockMutexPath, type MutexId, unlockMutexStep } from '../kit/mutex.ts';
 import { kvmVmOf } from './kvm-vm.ts';
 
-const { path, step, call, when, note, leaveLoop } = host;
+const { step, call, when } = host;
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
@@ -54,22 +54,8 @@ export function fdOf(env: HostEnv, t: HostThread): ActorId {
 export const toKvm = (env: HostEnv, t: HostThread, event: KvmVmEvent) => outgoing(kvmVmOf(vmOf(env, t)), event);
 
 /** A mutex; no signal ends the wait. */
-export const lockPath = (name: string, id: (t: HostThread) => ActorId): HostPath =>
-  path(
-    name,
-    MUTEX,
-    [
-      ...sleepUntil(
-        { first: 'trylock', again: 'trylock_or_handoff' },
-        { send: (t) => outgoing(id(t), { type: 'mutex.lock' }), answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) } },
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
-      ),
-      note(() => ({ granted: undefined })),
-    ],
-    { locals: ['granted'] },
-  );
-export const unlockStep = (name: string, id: (t: HostThread) => ActorId): HostItem =>
-  step(name, { ...MUTEX, send: (t) => outgoing(id(t), { type: 'mutex.unlock' }) });
+export const lockPath = (name: string, id: MutexId): HostPath => lockMutexPath(id, name, { forgets: true }, MUTEX);
+export const unlockStep = (name: string, id: MutexId): HostItem => unlockMutexStep(id, name, MUTEX);
 
 export const FDGET = kernelSource('fs/file.c, fdget(); fs/ioctl.c, SYSCALL_DEFINE3(ioctl)');
 const FPUT = kernelSource('fs/file_table.c, fput(), ____fput(), __fput()');

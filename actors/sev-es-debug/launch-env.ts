@@ -18,7 +18,7 @@ import {
 import { lockMutexPath, type MutexId, unlockMutexStep } from '../kit/mutex.ts';
 import type { Source } from '../path/path.ts';
 
-const { path, step, when, note } = host;
+const { path, step, when } = host;
 
 declare module '../host/host-env.ts' {
   interface HostLocals {
@@ -99,10 +99,7 @@ export function returned(env: HostEnv, t: HostThread, errno: LaunchErrno | undef
 const MUTEX = kernelSource('kernel/locking/mutex.c, mutex_lock(), mutex_lock_killable()');
 
 /** A mutex that a launch takes. No signal ends the wait. */
-export const lockPath = (name: string, id: MutexId): HostPath => {
-  const lock = lockMutexPath(id, name, {}, MUTEX);
-  return { ...lock, items: [...lock.items, note(() => ({ granted: undefined }))] };
-};
+export const lockPath = (name: string, id: MutexId): HostPath => lockMutexPath(id, name, { forgets: true }, MUTEX);
 export const unlockStep = (name: string, id: MutexId): HostItem => unlockMutexStep(id, name, MUTEX);
 
 /** An ioctl by its name: from user mode and back, with what the thread keeps of it. */

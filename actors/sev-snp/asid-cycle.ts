@@ -39,10 +39,8 @@ declare module '../host/host-env.ts' {
 }
 
 /** A sleeping lock; `granted` is free again behind it. */
-export const lock = (name: string, id: MutexId): readonly HostItem[] => [
-  ...lockMutexItems(id, { names: { first: name, again: `${name}_again`, sleep: `${name}_schedule` } }),
-  note(() => ({ granted: undefined })),
-];
+export const lock = (name: string, id: MutexId): readonly HostItem[] =>
+  lockMutexItems(id, { names: { first: name, again: `${name}_again`, sleep: `${name}_schedule` }, forgets: true });
 export const unlock = (name: string, id: MutexId): HostItem => unlockMutexStep(id, name);
 
 /** Leaves `failed`. */

@@ -21,7 +21,10 @@ const PUTS = ['vcpu_put', 'kvm_sched_out'];
 export const SEQUENCE_PLACES: Readonly<Record<keyof Sequences | keyof Instructions, Place>> = {
   ioctlEntry: inPath('KVM_RUN', 'an ioctl on a vCPU, KVM_RUN as well, before its mutex; items that set `refused` end it'),
   ioctlExit: inPath('KVM_RUN', 'an ioctl on a vCPU, KVM_RUN as well, behind its mutex, before user mode'),
-  eachVcpu: inPath('kvm_make_all_cpus_request', 'before each vCPU of the VM: which of them there are'),
+  eachVcpu: {
+    paths: ({ flushRemoteTlbs }) => (typeof flushRemoteTlbs === 'string' ? ['kvm_make_all_cpus_request'] : []),
+    says: 'before each vCPU that kvm_for_each_vcpu() comes to: which of them there are',
+  },
   notifierCall: { paths: () => [], says: 'an MMU notifier, before it does anything; items that set `refused` keep it from it' },
   notifierReturn: { paths: () => [], says: 'an MMU notifier, at its end' },
   ioctlLocked: { paths: () => [], says: 'an ioctl on a vCPU but KVM_RUN, under the mutex; items that set `refused` end it' },

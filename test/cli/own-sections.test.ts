@@ -59,7 +59,9 @@ describe('a section and a setting of VMs of one’s own', () => {
     const { code, out } = await bench.run(['check', 'arm.yaml', ...WITH_DISK]);
     expect(code).toBe(2);
     expect(out).toContain('arm.yaml:6: disk: found disk, a section of amd hosts; expected none: it has no part on arm64 hosts');
-    expect(out).toContain('arm.yaml:4: vms.vm0.options.queues: found "queues"; expected a setting of VMs on arm64 ("osLock", "irqchip", "createdInRun", "onlineVcpus", "deviceSlots")');
+    expect(out).toContain(
+      'arm.yaml:4: vms.vm0.options.queues: found "queues"; expected a setting of VMs on arm64 ("osLock", "irqchip", "createdInRun", "onlineVcpus", "deviceSlots")',
+    );
   });
 
   it('are checked by their schemas, with the line', async () => {

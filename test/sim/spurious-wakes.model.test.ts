@@ -2,7 +2,7 @@
  * Each wait of the model, with wake-ups for nothing at every point at which a thread sleeps: no
  * actor comes into a state into which it does not come without them, and no verdict changes.
  */
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type AnyStateMachine, createMachine, enqueueActions } from 'xstate';
 import type { SchedulerContext } from '../../actors/host/host-scheduler.ts';
 import { outgoing } from '../../events/event.ts';
@@ -12,6 +12,8 @@ import { register } from '../../sim/host/registry.ts';
 import { knownProperties } from '../../sim/properties/index.ts';
 import { loadScenario } from '../../sim/scenario/load.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
+import { spokenWorlds } from '../actors/kit/spoken.ts';
+import { spokenWaits } from '../actors/kit/spoken-waits.ts';
 import { projectFiles, textOf } from '../house/source.ts';
 import { engineOf, microSteps, play, resolved, seeds, shipped } from './play.ts';
 
@@ -21,6 +23,16 @@ const host = (arch: string, cpus: number, rest: string): string => `host: { arch
 const AMD = 'features: [sev, sev-es, sev-snp]';
 const PAGE = 'options: { pages: [{ gfn: 0x5, pfn: 0x1005, state: shared }] }';
 const intel = (options: string): string => host('intel', 1, `features: [split-lock-detect, bus-lock-detect], options: { ${options} }`);
+
+/** Primitives of modules, whose threads sleep. */
+const kit = spokenWorlds();
+const waits = spokenWaits();
+afterAll(() => {
+  kit.end();
+  waits.end();
+});
+const ofKit = (...names: readonly string[]): readonly ResolvedScenario[] =>
+  [...kit.worlds, ...waits.worlds].flatMap(([, scenario]) => (names.some((name) => scenario.name.endsWith(`-${name}`)) ? [scenario] : []));
 
 /** Worlds in which threads sleep, by the file of the path in which they do. */
 const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
@@ -51,7 +63,10 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'properties: { always: [rmp.host-panic] }',
     ),
   ],
-  'actors/sev-snp/ap-creation.ts': [
+  'actors/host/task-state.ts': ofKit('completions', 'queues'),
+  'actors/kit/queued.ts': ofKit('rwsems', 'semaphores'),
+  'actors/kit/rcu.ts': ofKit('readers'),
+  'actors/kit/mutex.ts': [
     text(
       'vmsa-mutex',
       host('amd', 2, AMD),
@@ -59,8 +74,6 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'processes: { a: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }], [{ KVM_RUN: { vcpu: vm0/1 } }]] } }',
       'properties: { always: [ghcb.refusal-changes-nothing] }',
     ),
-  ],
-  'actors/sev-snp/asid-cycle.ts': [
     text(
       'asid-locks',
       host('amd', 2, AMD),
@@ -68,8 +81,6 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'firmware: { state: INIT, asids: 2 }',
       'properties: { always: [psp.asid-recycled] }',
     ),
-  ],
-  'actors/sev-es-debug/launch-env.ts': [
     text(
       'kvm-lock',
       host('amd', 2, AMD),
@@ -77,16 +88,12 @@ const WORLDS: Readonly<Record<string, readonly ResolvedScenario[]>> = {
       'processes: { a: { threads: [[{ KVM_CREATE_VM: { vm: vm0 } }, { KVM_SEV_INIT2: { vm: vm0 } }], [{ KVM_CREATE_VCPU: { vcpu: vm0/0 } }, { KVM_RUN: { vcpu: vm0/0 } }]] } }',
       'properties: { always: [sev.protected-not-debugged] }',
     ),
-  ],
-  'actors/kvm/vcpu-load.ts': [
     text(
       'vcpu-mutex',
       'host: { arch: intel, cpus: 1, preemption: full, options: { host.sld: off } }',
       'vms: { vm0: { type: vmx, vcpus: [[{ rdmsr-test-ctrl: {} }]] } }',
       'processes: { a: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }], [{ KVM_GET_MSRS: { vcpu: vm0/0 } }]] } }',
     ),
-  ],
-  'actors/kvm/clock.ts': [
     text(
       'hv-lock',
       'host: { arch: amd, cpus: 2, preemption: none, tsc: unstable }',
