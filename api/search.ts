@@ -186,6 +186,8 @@ export interface ComparedRow extends Pick<ComparedVariant, 'variant' | 'exhauste
   readonly states: number;
   readonly transitions: number;
   readonly violations: readonly Violation[];
+  /** `sometimes` properties that never came true: the race did not happen. */
+  readonly missed: readonly string[];
 }
 
 /**
@@ -211,12 +213,12 @@ export function compare(source: ScenarioSource, options: CompareOptions = {}): C
     const search = compareOrRefuse(resolved(scenario, { ...options, variant: name }), { maxStates, isTimed: onProgress !== undefined });
     const row = carried(search, options);
     if (row.verdict === 'refused') {
-      rows.push({ ...row, exhausted: false, outcomes: {}, states: 0, transitions: 0, violations: [] });
+      rows.push({ ...row, exhausted: false, outcomes: {}, states: 0, transitions: 0, violations: [], missed: [] });
       continue;
     }
     const { variant, verdict, exhausted, outcomes, exploration } = row;
-    const { states, transitions, violations } = exploration;
-    rows.push({ variant, verdict, exhausted, outcomes, states, transitions, violations });
+    const { states, transitions, violations, missed } = exploration;
+    rows.push({ variant, verdict, exhausted, outcomes, states, transitions, violations, missed });
   }
   return { scenario: scenario.name, rows };
 }

@@ -111,6 +111,7 @@ const refusedDocument = (row: RefusedVariant) => ({
   states: 0,
   transitions: 0,
   violations: [],
+  missed: [],
   outcomes: {},
   coverage: null,
 });
@@ -122,6 +123,7 @@ const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: Comp
   states: exploration.states,
   transitions: exploration.transitions,
   violations: exploration.violations.map(({ labels: _, ...violation }) => violation),
+  missed: exploration.missed,
   outcomes,
   coverage: coverageIn(exploration),
 });
@@ -131,6 +133,19 @@ function printRefusals(printer: Printer, rows: readonly Row[]): void {
   const refused = rows.filter((row) => !isSearched(row));
   if (refused.length > 0) printer.line();
   for (const { variant, refused: why } of refused) printer.line(`${variant}: Refused: ${why.message}.`);
+}
+
+/**
+ * The `sometimes` properties that no schedule of a variant has met: its race did not happen. One
+ * that breaks something ends there, and may have met them behind that.
+ */
+function printMissed(printer: Printer, rows: readonly ComparedVariant[]): void {
+  const missing = rows.filter(({ verdict, exploration }) => verdict !== 'violation' && exploration.missed.length > 0);
+  if (missing.length > 0) printer.line();
+  for (const { variant, exploration } of missing)
+    printer.line(
+      `${variant}: ${exploration.exhausted ? 'Never' : 'Not met in what was searched'}: ${exploration.missed.join(', ')}. What the scenario is about did not happen.`,
+    );
 }
 
 /** The outcomes that some variant can bring about, and those that happened all the same. */
@@ -179,6 +194,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   else {
     printRows(out, rows, outcomes);
     printRefusals(out, rows);
+    printMissed(out, searched);
     if (searched.length > 0) printCoverage(out, searched);
   }
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);
@@ -193,6 +209,7 @@ export const COMMAND: Command = {
   details: [
     'Outcomes are taken over all schedules, to wherever each run ends by itself: "in all" of them, "reachable" in some, "never"; in --json each has a witness, the choices by label.',
     'A column stands there if what takes part in some variant can bring it about, or did. A variant whose paths sleep with preemption off, or leave a count unbalanced, is "refused", with the step.',
+    'Below the table stands which `sometimes` properties a variant never meets: what its race is about did not happen.',
     'Exit code 1: some variant violates a property, or is refused. 4: some search ended before it had a verdict.',
   ],
   options: [

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { shippedNames } from '../api/shipped-scenarios.ts';
+import { MechanismError } from '../sim/host/mechanism.ts';
 import { registerOwn } from '../sim/host/own-mechanism.ts';
 import { listed } from '../sim/scenario/issues.ts';
 import { readBytes } from './catalog.ts';
@@ -58,6 +59,7 @@ async function importFrom(path: string, file: string): Promise<Readonly<Record<s
         expected: 'worldswitch/extend, which has all that a module needs, under the same names',
         attempt: `replace '${unpromised}' by 'worldswitch/extend'; docs/extend.md lists what is there`,
       });
+    if (error instanceof MechanismError) throw invalid(`${file}: ${error.message}`, {}, { cause: error });
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     const rest = { expected: 'an ES module', attempt: attemptFor(error, file) };
     throw invalid(`${file} cannot be imported: ${message}`, rest, { cause: error });

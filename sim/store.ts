@@ -245,7 +245,10 @@ export class Store {
 
   slot(id: ActorId, whoAsks: ActorId): number {
     const slot = this.slotOf.get(id);
-    if (slot === undefined) throw new Error(`${whoAsks} sends to ${id}, which does not exist in this scenario`);
+    if (slot === undefined)
+      throw new Error(
+        `${whoAsks} sends to ${id}, which does not exist in this scenario; a primitive of worldswitch/kit has to stand in \`uses\``,
+      );
     return slot;
   }
 }

@@ -84,6 +84,9 @@ export function race(declared: Race): Mechanism {
   const ofKvm = { requests, ioctls, exits, hypercalls, msrs, naes } as KvmRace;
   const hooks = { onLoad, onPut, onEntry, onExit } as RunHooks;
   refuseLacking(rest.name, ofKvm, rest.arches);
+  const odd = uses.findIndex((one) => !Array.isArray((one as Partial<Primitive> | undefined)?.parts));
+  if (odd >= 0)
+    throw new MechanismError(`race ${rest.name}: uses[${odd}] is no primitive; expected what cell(), mutex() and their likes give`);
   const patches: PathPatches = Object.fromEntries([
     ...Object.entries(paths).map(([name, change]) => [name, [hostPatch(change)]] as const),
     ...Object.entries(guestPaths).map(([name, change]) => [name, [guestPatch(change)]] as const),

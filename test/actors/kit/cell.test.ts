@@ -8,6 +8,7 @@ import { fn } from '../../../actors/kit/fn.ts';
 import { local } from '../../../actors/kit/local.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import type { CellEvent, CellValue } from '../../../events/kit.ts';
+import { race } from '../../../sim/host/race.ts';
 import { always } from '../../../sim/property.ts';
 import { raced } from './raced.ts';
 
@@ -119,6 +120,15 @@ describe('two threads that count', () => {
         processes: { p: { threads: [[{ count: {} }], [{ count: {} }]] } },
       }),
     ).toMatchObject({ verdict: 'clean', exhausted: true }));
+});
+
+describe('a race', () => {
+  it('says which of `uses` is no primitive', () => {
+    const uses = [counter, {} as never];
+    expect(() => race({ name: 'mine', arches: ['amd'], uses })).toThrow(
+      'race mine: uses[1] is no primitive; expected what cell(), mutex()',
+    );
+  });
 });
 
 describe('a function of the kit', () => {
