@@ -51,7 +51,7 @@ describe('what is packed', () => {
 
   it('has nothing else but documents, examples and what was built', () => {
     const known =
-      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|docs\/.+\.(?:md|json|svg)|scenarios\/.+\.(?:yaml|json)|trace\/maps\/.+\.yaml|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
+      /^(?:package\.json|LICENSE|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|docs\/.+\.(?:md|json|svg)|scenarios\/.+\.(?:yaml|json)|trace\/maps\/.+\.yaml|dist\/scenario\.schema\.json|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/;
     const examples = filesBelow(join(ROOT, 'examples')).filter((file) => !/(?:^|\/)(?:out|node_modules)\//.test(file));
     const others = files.filter((file) => !file.startsWith('examples/'));
     expect(files.filter((file) => file.startsWith('examples/')).sort()).toEqual(examples.map((file) => `examples/${file}`).sort());
