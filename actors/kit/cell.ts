@@ -129,17 +129,28 @@ const fieldOf = (fields: CellFields, field: string): CellValue => {
   return fields[field]!;
 };
 
-/** What a locked instruction leaves in the field. */
+/** Whether a field can hold it. */
+const isValue = (value: unknown): value is CellValue =>
+  value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+const VALUES = 'text, a finite number, true, false or null';
+const shown = (value: unknown): string => (typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? String(value)));
+const checked = (field: string, value: unknown): CellValue => {
+  if (!isValue(value)) throw new Error(`${field} is to hold ${shown(value)}; expected ${VALUES}`);
+  return value;
+};
+
+/** What a store or a locked instruction leaves in the field. */
 function changed(fields: CellFields, event: Exclude<CellEvent, { readonly type: 'cell.load' }>): CellValue {
   const old = fieldOf(fields, event.field);
   switch (event.type) {
     case 'cell.cmpxchg':
-      return old === event.expected ? event.value : old;
+      return old === event.expected ? checked(event.field, event.value) : old;
     case 'cell.add':
       if (typeof old !== 'number') throw new Error(`${event.field} holds ${JSON.stringify(old)}; expected a number to add to`);
+      if (!Number.isFinite(event.value)) throw new Error(`${event.field}: found ${shown(event.value)} to add; expected a number`);
       return old + event.value;
     default:
-      return event.value;
+      return checked(event.field, event.value);
   }
 }
 
@@ -182,8 +193,7 @@ export const cellMachine = setup({
  */
 export function cell<F extends CellFields>(name: string, fields: F, { per = 'host', in: within, memory }: CellRest = {}): Cell<Fields<F>> {
   for (const [field, value] of Object.entries(fields))
-    if (value !== null && !['string', 'number', 'boolean'].includes(typeof value))
-      throw new Error(`${name}.${field} begins as ${JSON.stringify(value)}; expected text, a number, true, false or null`);
+    if (!isValue(value)) throw new Error(`${name}.${field} begins as ${shown(value)}; expected ${VALUES}`);
   const known = (field: string): string => {
     fieldOf(fields, field);
     return field;

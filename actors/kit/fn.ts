@@ -3,7 +3,7 @@
  * leave, and names that do not repeat; and changes of paths that are there.
  */
 import { replaceStep } from '../path/patch.ts';
-import type { Grade, Item, Path, Source } from '../path/path.ts';
+import { type Grade, type Item, type Path, PathError, type Source } from '../path/path.ts';
 
 type AnyEvent = { readonly type: string };
 
@@ -91,6 +91,7 @@ export function fn<T, L, E extends AnyEvent>(
   items: readonly Item<T, L, E>[],
   { leaves = [], locals = [], requires, grade, before = [] }: FnRest<T, L, E> = {},
 ): Path<T, L, E> {
+  if (!Array.isArray(items)) throw new PathError(`${name}: found no list of items; expected one, as [step(…), call(…)]`);
   const all = [...before, ...items];
   const own = [...new Set([...leftBy(all), ...locals])].filter((one) => !leaves.includes(one));
   return {

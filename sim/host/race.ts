@@ -71,6 +71,20 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
   );
 }
 
+/** What `race()` takes apart itself. @throws MechanismError where it has another shape */
+function refuseOdd(declared: Partial<Race> | undefined): void {
+  const who = `race ${declared?.name ?? ''}`.trim();
+  if (typeof declared !== 'object' || declared === null) throw new MechanismError(`${who}: found nothing; expected a map, with a name`);
+  const { uses = [], operations = {}, guestOperations = {} } = declared;
+  if (!Array.isArray(uses)) throw new MechanismError(`${who}: uses is no list; expected one of what cell(), mutex() and their likes give`);
+  const odd = uses.findIndex((one) => !Array.isArray((one as Partial<Primitive> | undefined)?.parts));
+  if (odd >= 0) throw new MechanismError(`${who}: uses[${odd}] is no primitive; expected what cell(), mutex() and their likes give`);
+  for (const [key, table] of Object.entries({ operations, guestOperations }))
+    for (const [name, operation] of Object.entries(table as Readonly<Record<string, Partial<RaceOperation<unknown, unknown>>>>))
+      if (typeof operation?.does !== 'function')
+        throw new MechanismError(`${who}: ${key}.${name}.does is no function; expected one that gives a list of items`);
+}
+
 /**
  * The mechanism of a race.
  *
@@ -79,14 +93,12 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
  * @public
  */
 export function race(declared: Race): Mechanism {
+  refuseOdd(declared);
   const { uses = [], operations = {}, guestOperations = {}, paths = {}, guestPaths = {}, faults, properties = [], ...more } = declared;
   const { requests, ioctls, exits, hypercalls, msrs, naes, onLoad, onPut, onEntry, onExit, ...rest } = more;
   const ofKvm = { requests, ioctls, exits, hypercalls, msrs, naes } as KvmRace;
   const hooks = { onLoad, onPut, onEntry, onExit } as RunHooks;
   refuseLacking(rest.name, ofKvm, rest.arches);
-  const odd = uses.findIndex((one) => !Array.isArray((one as Partial<Primitive> | undefined)?.parts));
-  if (odd >= 0)
-    throw new MechanismError(`race ${rest.name}: uses[${odd}] is no primitive; expected what cell(), mutex() and their likes give`);
   const patches: PathPatches = Object.fromEntries([
     ...Object.entries(paths).map(([name, change]) => [name, [hostPatch(change)]] as const),
     ...Object.entries(guestPaths).map(([name, change]) => [name, [guestPatch(change)]] as const),

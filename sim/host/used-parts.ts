@@ -7,6 +7,7 @@ import type { HostEnv } from '../../actors/host/host-env.ts';
 import { instancesOf, type Part, type Primitive } from '../../actors/kit/primitive.ts';
 import type { ActorId } from '../../events/event.ts';
 import { alwaysEach, type Property } from '../property.ts';
+import { shown } from '../scenario/issues.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import type { ActorSpec } from '../store.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
@@ -31,6 +32,9 @@ function primitivesOf(mechanism: Mechanism, scenario: ResolvedScenario): readonl
   return used;
 }
 
+/** What a primitive may be called: ids of its actors begin so. */
+const KIND = /^[A-Za-z][\w-]{0,63}$/;
+
 /**
  * Each part once, in the order in which mechanisms use them.
  * @throws MechanismError if two parts have one kind
@@ -39,6 +43,8 @@ export function partsIn(scenario: ResolvedScenario): readonly Used[] {
   const byKind = new Map<string, Used>();
   for (const owner of mechanismsOf(scenario.host.arch)) {
     for (const part of primitivesOf(owner, scenario).flatMap(({ parts }) => parts)) {
+      if (!KIND.test(part.kind))
+        throw new MechanismError(`${nameOf(owner)}: uses: found a primitive called ${shown(part.kind)}; expected letters, digits, _ and -`);
       const other = byKind.get(part.kind);
       if (other !== undefined && other.part !== part)
         throw new MechanismError(

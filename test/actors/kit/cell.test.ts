@@ -51,7 +51,7 @@ describe('the memory of a cell', () => {
 
   it('has no other fields, and begins with values', () => {
     expect(() => cell('c', { x: 0 }).load('y' as never, local('y'))).toThrow('there is no field y; expected x');
-    expect(() => cell('c', { x: [] as never })).toThrow('c.x begins as []; expected text, a number, true, false or null');
+    expect(() => cell('c', { x: [] as never })).toThrow('c.x begins as []; expected text, a finite number, true, false or null');
     expect(() => cell('c', { x: 0 }, { per: 'vcpu' }).load('x', local('x'))).toThrow(
       'c has one actor for each vCPU; expected `at` to say which',
     );
