@@ -41,11 +41,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'], testTimeout: 120 * SECOND },
+        test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'], ...SHARED, testTimeout: 120 * SECOND },
       },
       {
         extends: true,
-        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND },
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...SHARED, testTimeout: 60 * SECOND, hookTimeout: 60 * SECOND },
       },
     ],
   },

@@ -19,8 +19,8 @@ import { engineOf, journalOf, SHIPPED, seeds, shipped } from '../sim/play.ts';
 
 /** Seeds of runs in both engines, and of all that fill the memory that is verified. */
 const SEEDS = 1;
-const FILLED = 5;
-const RUNS = 3;
+const FILLED = 3;
+const RUNS = 2;
 /**
  * Enough for every way through the small scenarios; longer runs end at the bound in both engines.
  */

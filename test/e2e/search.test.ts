@@ -117,29 +117,28 @@ const scenarios = JSON.parse(spawnSync(process.execPath, [MAIN, 'scenarios', '--
   readonly variants: readonly string[];
 }[];
 
-/** Of each mechanism some with few states: each case is three processes. */
+/** Of each mechanism some with few states: each case is a search alone and one by workers. */
 const SHARED = ['rmp-lock', 'rmpadjust-vs-rmpupdate', 'vmsa-in-use-kick', 'sld-warn-preempted', 'sld-one-work-item', 'oslock-oslar-reload'];
 /** Two properties break: they come in the same order. */
 const TWO_BREAK = ['sld-wrmsr-preempted', 'v8-no-guard'] as const;
 const cases = scenarios.filter(({ name }) => SHARED.includes(name));
 
 describe('several workers', () => {
-  it.each([TWO_BREAK, ...cases.flatMap(({ name, variants }) => variants.map((variant) => [name, variant] as const))])(
-    'say what one says, to the byte of each counterexample: %s %s',
-    (name, variant) => {
-      const asked = [name, '--variant', variant, '--max-states', String(SMALL_STATES)];
-      const alone = explore<Explored>(...asked);
-      // A search that was cut has no counts to agree on.
-      if (!alone.document.exhausted && name !== 'rmp-lock') return;
-      if (name === 'rmp-lock') return expect(explore(name, '--workers', '2').document).toMatchObject(LOCK);
-      // How often tables were filled is each worker's own affair.
-      const told = ({ coverage: { bytesPerState: _, stepMisses: __, ...coverage }, ...rest }: Explored) => ({ ...rest, coverage });
-      for (const workers of ['2', '4']) {
-        const { status, document } = explore<Explored>(...asked, '--workers', workers);
-        expect([workers, status, told(document)]).toEqual([workers, alone.status, told(alone.document)]);
-      }
-    },
-  );
+  it.each([
+    [...TWO_BREAK, '4'],
+    // Two and four in turn: a variant differs from the next one by a rule or two.
+    ...cases.flatMap(({ name, variants }) => variants.map((variant, at) => [name, variant, at % 2 === 0 ? '2' : '4'] as const)),
+  ] as const)('say what one says, to the byte of each counterexample: %s %s, %s workers', (name, variant, workers) => {
+    const asked = [name, '--variant', variant, '--max-states', String(SMALL_STATES)];
+    const alone = explore<Explored>(...asked);
+    // A search that was cut has no counts to agree on.
+    if (!alone.document.exhausted && name !== 'rmp-lock') return;
+    if (name === 'rmp-lock') return expect(explore(name, '--workers', '2').document).toMatchObject(LOCK);
+    // How often tables were filled is each worker's own affair.
+    const told = ({ coverage: { bytesPerState: _, stepMisses: __, ...coverage }, ...rest }: Explored) => ({ ...rest, coverage });
+    const { status, document } = explore<Explored>(...asked, '--workers', workers);
+    expect([status, told(document)]).toEqual([alone.status, told(alone.document)]);
+  });
 
   it('keep what they have found when they are asked to stop, or run out of budget', async () => {
     const { status, document } = explore<Explored>('rmp-lock', '--workers', '2', '--max-states', '50000');

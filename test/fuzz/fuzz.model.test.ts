@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Fuzzer } from './fuzzer.ts';
 
 const SEED = 1;
-/** About 20 s of inputs. */
-const INPUTS = 600;
+/** About 12 s of inputs. */
+const INPUTS = 400;
 
 const kept = mkdtempSync(join(tmpdir(), 'worldswitch-fuzz-'));
 const fuzzer = new Fuzzer(SEED, kept);

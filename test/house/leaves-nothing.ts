@@ -1,6 +1,5 @@
 /**
- * Checks that each test file of `unit` and `model` leaves the process as it found it: the next file
- * runs in the same one.
+ * Checks that each test file leaves the process as it found it: the next file runs in the same one.
  */
 import { beforeAll, expect } from 'vitest';
 import { mechanisms } from '../../sim/host/registry.ts';

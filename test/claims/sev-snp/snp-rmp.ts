@@ -52,7 +52,7 @@ const ofTheLock: readonly Claim[] = [
     mutants: ['rmp-update-keeps-validated', 'rmp-update-keeps-vmsa'],
     check: (mutant) => {
       const runs = [
-        ...SNP_SCENARIOS.flatMap(({ name, variant }) => s.runsOf(shipped(name, variant), 2, mutant)),
+        ...SNP_SCENARIOS.flatMap(({ name, variant }) => s.runsOf(shipped(name, variant), 1, mutant)),
         s.told(
           w.oneGuest([w.page('guest-valid')], [w.rmpadjust(true), w.hlt], { gmem: [[w.makeShared()]] }),
           mutant,

@@ -43,8 +43,10 @@ const textOf = (arch: keyof typeof HOSTS, operation: string, preemption: string,
 describe('an operation of every host', () => {
   it.each(namedIn(HOST))('runs on every architecture under every preemption model: %s', (operation) => {
     const said = (['amd', 'intel', 'arm64'] as const).flatMap((arch) =>
-      PREEMPTION_MODELS.flatMap((preemption) =>
-        ['spin', 'compute', 'hlt'].map((guest) => refusal(textOf(arch, operation, preemption, guest), { orders: ORDERS })),
+      PREEMPTION_MODELS.flatMap((preemption, model) =>
+        ['spin', 'compute', 'hlt'].map((guest, at) =>
+          refusal(textOf(arch, operation, preemption, guest), { orders: [ORDERS[(model + at) % ORDERS.length]!] }),
+        ),
       ),
     );
     expect(new Set(said)).toEqual(new Set([null]));
