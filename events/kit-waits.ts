@@ -92,14 +92,8 @@ export type NotifierEvent = EventOf<{
   'chain.unregister': { block: string };
   /** What comes after a block, or stands first. */
   'chain.next?': { block: string | null };
-  /** down_read(), srcu_read_lock() and its likes; `exclusive`: down_write(). */
-  'chain.enter': { exclusive: boolean };
-  'chain.leave': object;
-  /** A grace period: of those who read now. */
-  'chain.synchronize': object;
-  'chain.synced?': object;
 }>;
-export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null }; 'chain.done': { done: boolean } }>;
+export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null } }>;
 
 /** What they answer. */
 export type WaitAnswer =
@@ -182,10 +176,5 @@ export const WAIT_EVENTS = {
   'chain.register': 'bus',
   'chain.unregister': 'bus',
   'chain.next?': 'bus',
-  'chain.synchronize': 'bus',
-  'chain.synced?': 'bus',
-  'chain.enter': 'bus',
-  'chain.leave': 'bus',
   'chain.block': 'bus',
-  'chain.done': 'bus',
 } as const satisfies Readonly<Record<WaitEvent['type'], Delivery>>;
