@@ -16,7 +16,8 @@ const { step, loop } = host;
 /** schedule() of a task that is not runnable any more. */
 export const goToSleep = (name = 'schedule'): HostItem => step(name, { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
 
-type Ask = Pick<StepSpec<HostThread, HostLocals, ThreadEvent>, 'send' | 'answers'>;
+/** A question to what is waited for, and what its answer leaves. */
+export type Ask = Pick<StepSpec<HostThread, HostLocals, ThreadEvent>, 'send' | 'answers'>;
 
 /** The step that asks, before a sleep and after one; and how well the first is known. */
 interface Names {
@@ -25,10 +26,11 @@ interface Names {
   readonly known?: Partial<Source>;
 }
 
-/** The wait; `over` leaves the loop. */
+/** The wait; `over` leaves the loop. `askAgain`: what it asks after a sleep, if that is another. */
 export const sleepUntil = (
   { first, again, known }: Names,
   ask: Ask,
   over: HostItem,
   sleep: HostItem = goToSleep(),
-): readonly HostItem[] => [step(first, { ...ask, ...known, mayResched: true }), loop(over, sleep, step(again, ask))];
+  askAgain: Ask = ask,
+): readonly HostItem[] => [step(first, { ...ask, ...known, mayResched: true }), loop(over, sleep, step(again, askAgain))];

@@ -5,10 +5,10 @@
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import type { At } from '../kit/primitive.ts';
-import { spinUntilHeld } from '../kit/spinlock.ts';
+import { spinPath } from '../kit/spinlock.ts';
 import { vmIdOf } from './kit-here.ts';
 
-const { path, step, call } = host;
+const { step, call } = host;
 const MMU_LOCK = kernelSource(
   'kernel/locking/qrwlock.c, queued_read_lock_slowpath(), queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock',
 );
@@ -31,15 +31,10 @@ const UNLOCKS = { read: 'vm.readUnlockMmu', write: 'vm.unlockMmu' } as const;
  * sleep.
  */
 const lockMmuPath = (vm: At<HostThread, HostLocals>, held: Held, name = `${held}_lock_mmu_lock`) =>
-  path(
-    name,
-    MMU_LOCK,
-    spinUntilHeld(`queued_${held}_lock_slowpath`, {
-      send: (t, l) => outgoing(vm(t, l), { type: ASKS[held] }),
-      answers: { 'vm.mmuLocked': (e) => ({ granted: e.acquired }) },
-    }),
-    { locals: ['granted'] },
-  );
+  spinPath(name, MMU_LOCK, `queued_${held}_lock_slowpath`, {
+    send: (t, l) => outgoing(vm(t, l), { type: ASKS[held] }),
+    answers: { 'vm.mmuLocked': (e) => ({ granted: e.acquired }) },
+  });
 const unlockMmu = (vm: At<HostThread, HostLocals>, held: Held, name = `${held}_unlock_mmu_lock`) =>
   step(name, { spin: -1, send: (t, l) => outgoing(vm(t, l), { type: UNLOCKS[held] }) });
 
