@@ -84,7 +84,8 @@ export type IrqDescEvent = EventOf<{
   'desc.disable': object;
   'desc.enable': object;
 }>;
-export type IrqDescAnswer = EventOf<{ 'desc.is': { value: boolean } }>;
+/** `cpu`: the one on which it came that is to come again. */
+export type IrqDescAnswer = EventOf<{ 'desc.is': { value: boolean; cpu?: ActorId } }>;
 
 /** A chain of notifiers: what is registered, and what comes after a block. */
 export type NotifierEvent = EventOf<{

@@ -209,6 +209,8 @@ describe('a handler', () => {
       [kernel(irq.raise(), seen.addReturn('other', 1))],
       [may('before', (c) => c.ran > c.other), may('after', (c) => c.other > c.ran)],
     ));
+  it('is enabled no more often than it was disabled', () =>
+    expect(() => of([irq], [kernel(irq.enable())])).toThrow('thread:p0/0 enables what is not disabled: "Unbalanced enable for IRQ"'));
   it('does not sleep', () => {
     const c = completion('c');
     const sleeps = interrupt('sleeps', { handler: () => [c.wait()] });
