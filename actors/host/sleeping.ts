@@ -9,9 +9,12 @@
  */
 import type { ThreadEvent } from '../../events/index.ts';
 import type { Source, StepSpec } from '../path/path.ts';
-import { type HostItem, type HostLocals, type HostThread, host, toCpu } from './host-env.ts';
+import { type HostItem, type HostLocals, type HostPath, type HostThread, host, toCpu } from './host-env.ts';
 
-const { step, loop } = host;
+const { path, step, loop, when, leaveLoop } = host;
+
+/** What it has asked for last is granted. */
+export const isGranted = (_t: HostThread, l: HostLocals): boolean => l.granted === true;
 
 /** schedule() of a task that is not runnable any more. */
 export const goToSleep = (name = 'schedule'): HostItem => step(name, { sleeps: true, send: (t) => toCpu(t, { type: 'cpu.sleep' }) });
@@ -34,3 +37,7 @@ export const sleepUntil = (
   sleep: HostItem = goToSleep(),
   askAgain: Ask = ask,
 ): readonly HostItem[] => [step(first, { ...ask, ...known, mayResched: true }), loop(over, sleep, step(again, askAgain))];
+
+/** A function that returns when what it asks for is granted; the answer leaves `granted`. */
+export const untilGranted = (name: string, source: Source, names: Names, ask: Ask): HostPath =>
+  path(name, source, sleepUntil(names, ask, when([isGranted, [leaveLoop]])), { locals: ['granted'] });

@@ -10,7 +10,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { MutexEvent } from '../../events/sched.ts';
 import { type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { mutexMachine } from '../host/kernel-objects.ts';
-import { type Ask, goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { type Ask, goToSleep, isGranted, sleepUntil } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
 import type { Local } from './local.ts';
 import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -47,7 +47,7 @@ export const lockMutexItems = (id: MutexId, { names, known, ends, forgets }: How
   ...sleepUntil(
     { first: names?.first ?? 'trylock', again: names?.again ?? 'trylock_or_handoff', ...(known && { known }) },
     asks(id, 'mutex.lock'),
-    when([ends ? (t, l) => l.granted === true || ends(t) : (_t, l) => l.granted === true, [leaveLoop]]),
+    when([ends ? (t, l) => isGranted(t, l) || ends(t) : isGranted, [leaveLoop]]),
     ...(names?.sleep === undefined ? [] : [goToSleep(names.sleep)]),
   ),
   ...(forgets ? [note(() => ({ granted: undefined }))] : []),

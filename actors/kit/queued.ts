@@ -5,7 +5,7 @@
  */
 import type { Outgoing } from '../../events/event.ts';
 import { fatalSignalPending, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
-import { type Ask, goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { type Ask, goToSleep, isGranted, sleepUntil } from '../host/sleeping.ts';
 import { endsWait } from '../host/task-state.ts';
 import type { Source } from '../path/path.ts';
 import { fn } from './fn.ts';
@@ -37,7 +37,6 @@ interface Waits {
 
 /** The function, as a call. `ends` says what ends the wait; without it no signal does. */
 export function waitItem(as: string, source: Source, { first, ask, again, cancel }: Waits, ends?: Ends): HostItem {
-  const isGranted = (_t: HostThread, l: HostLocals): boolean => l.granted === true;
   const over = when([isGranted, [leaveLoop]], ...(ends ? [[ends.signal, [step('cancel_wait', cancel), leaveLoop]] as const] : []));
   const wait = sleepUntil({ first, again: again[0] }, ask, over, goToSleep(), again[1]);
   if (!ends) return call(fn(as, source, wait, { locals: ['granted'] }));

@@ -14,7 +14,7 @@ import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { SpinEvent } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
 import { type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import type { Ask } from '../host/sleeping.ts';
+import { type Ask, isGranted } from '../host/sleeping.ts';
 import { otherwise, type Source, type StepSpec } from '../path/path.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -70,7 +70,6 @@ export interface Spinlock extends Primitive {
 }
 
 type Context = Pick<StepSpec<HostThread, HostLocals, never>, 'spin' | 'preempt' | 'irqs'>;
-const isHeld = (_t: HostThread, l: HostLocals): boolean => l.granted === true;
 
 /**
  * A function that takes a lock that is spun for: it asks once, with preemption off from then on,
@@ -83,7 +82,7 @@ export const spinPath = (
   ask: Ask,
   { first = { spin: 1 }, again = ask }: { readonly first?: Context; readonly again?: Ask } = {},
 ): HostPath => {
-  const spins = loop(step(slowpath, { idles: true, yields: true, ...again }), when([isHeld, [leaveLoop]]));
+  const spins = loop(step(slowpath, { idles: true, yields: true, ...again }), when([isGranted, [leaveLoop]]));
   return path(as, source, [step('trylock', { ...first, ...ask }), when([(_t, l) => l.granted !== true, [spins]])], { locals: ['granted'] });
 };
 
@@ -118,7 +117,7 @@ export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } 
     trylock: (held, refused = [], where = {}) => [
       step(where.as ?? 'spin_trylock', { ...SPINLOCK, leaves: ['granted'], spin: 1, ...ask(where) }),
       when(
-        [isHeld, [note(() => ({ granted: undefined })), ...held]],
+        [isGranted, [note(() => ({ granted: undefined })), ...held]],
         [otherwise, [step('preempt_enable', { spin: -1, local: () => ({ granted: undefined }) }), ...refused]],
       ),
     ],

@@ -3,10 +3,11 @@
  * entries behind them. Held for reading: any number of vCPUs map pages of their own.
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import type { At } from '../kit/primitive.ts';
 import { spinPath } from '../kit/spinlock.ts';
 import { vmIdOf } from './kit-here.ts';
+import { vmOf } from './kvm-env.ts';
 
 const { step, call } = host;
 const MMU_LOCK = kernelSource(
@@ -16,11 +17,8 @@ const MMU_LOCK = kernelSource(
 /** Of the VM that the thread's operation names. */
 const vmOfOp =
   (env: HostEnv): At<HostThread, HostLocals> =>
-  (thread) => {
-    const op = opOf(env, thread);
-    if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
-    return env.vms[op.vm]!.id;
-  };
+  (thread) =>
+    env.vms[vmOf(env, thread)]!.id;
 
 type Held = 'read' | 'write';
 const ASKS = { read: 'vm.readLockMmu', write: 'vm.lockMmu' } as const;
