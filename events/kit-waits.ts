@@ -84,7 +84,8 @@ export type IrqDescEvent = EventOf<{
   'desc.disable': object;
   'desc.enable': object;
 }>;
-export type IrqDescAnswer = EventOf<{ 'desc.is': { value: boolean } }>;
+/** `cpu`: the one on which it came that is to come again. */
+export type IrqDescAnswer = EventOf<{ 'desc.is': { value: boolean; cpu?: ActorId } }>;
 
 /** A chain of notifiers: what is registered, and what comes after a block. */
 export type NotifierEvent = EventOf<{
@@ -92,14 +93,8 @@ export type NotifierEvent = EventOf<{
   'chain.unregister': { block: string };
   /** What comes after a block, or stands first. */
   'chain.next?': { block: string | null };
-  /** down_read(), srcu_read_lock() and its likes; `exclusive`: down_write(). */
-  'chain.enter': { exclusive: boolean };
-  'chain.leave': object;
-  /** A grace period: of those who read now. */
-  'chain.synchronize': object;
-  'chain.synced?': object;
 }>;
-export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null }; 'chain.done': { done: boolean } }>;
+export type NotifierAnswer = EventOf<{ 'chain.block': { block: string | null } }>;
 
 /** What they answer. */
 export type WaitAnswer =
@@ -182,10 +177,5 @@ export const WAIT_EVENTS = {
   'chain.register': 'bus',
   'chain.unregister': 'bus',
   'chain.next?': 'bus',
-  'chain.synchronize': 'bus',
-  'chain.synced?': 'bus',
-  'chain.enter': 'bus',
-  'chain.leave': 'bus',
   'chain.block': 'bus',
-  'chain.done': 'bus',
 } as const satisfies Readonly<Record<WaitEvent['type'], Delivery>>;

@@ -140,7 +140,7 @@ export type CoreEvent = EventOf<{ 'core.switchTo': { previous: readonly string[]
 /** A mutex of the kernel, and a counter of a program's loop: both answer in the same step. */
 export type MutexEvent = EventOf<{
   'mutex.lock': object;
-  /** By a thread that will not wait. */
+  /** By a thread that will not wait, or waits no more: it is in no queue behind it. */
   'mutex.trylock': object;
   'mutex.unlock': object;
   /** mutex_is_locked(): a look, by a thread that will not wait. */

@@ -20,6 +20,7 @@ export const mutexMachine = setup({
   actions: {
     take: assign({ owner: ({ event }) => sender(event) }),
     queue: assign({ waiters: ({ context: c, event }) => [...new Set([...c.waiters, sender(event)])].sort() }),
+    leaveQueue: assign({ waiters: ({ context: c, event }) => c.waiters.filter((waiter) => waiter !== sender(event)) }),
     answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'mutex.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'mutex.locked', acquired: false })),
     answerOwned: emit(({ context: c, event }) => outgoing(sender(event), { type: 'mutex.owned', owned: c.owner !== null })),
@@ -37,7 +38,7 @@ export const mutexMachine = setup({
       tags: 'rest',
       on: {
         'mutex.lock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: ['queue', 'answerBusy'] }],
-        'mutex.trylock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: 'answerBusy' }],
+        'mutex.trylock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: ['leaveQueue', 'answerBusy'] }],
         'mutex.unlock': { guard: 'isOwner', actions: 'release' },
         'mutex.owned?': { actions: 'answerOwned' },
       },

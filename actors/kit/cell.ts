@@ -148,7 +148,7 @@ function changed(fields: CellFields, event: Exclude<CellEvent, { readonly type: 
     case 'cell.add':
       if (typeof old !== 'number') throw new Error(`${event.field} holds ${JSON.stringify(old)}; expected a number to add to`);
       if (!Number.isFinite(event.value)) throw new Error(`${event.field}: found ${shown(event.value)} to add; expected a number`);
-      return old + event.value;
+      return checked(event.field, old + event.value);
     default:
       return checked(event.field, event.value);
   }

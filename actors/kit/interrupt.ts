@@ -52,6 +52,7 @@ export interface DeviceInterrupt extends Primitive {
 }
 
 const yes = local<boolean>('irqIs');
+const routed = local<ActorId>('irqCpu');
 
 /** How a device interrupt is handled. @public */
 export interface Handling {
@@ -76,6 +77,16 @@ class Desc {
       leaves: [yes.name],
       send: () => outgoing(this.#desc, event),
       answers: { 'desc.is': (e) => ({ [yes.name]: e.value }) },
+    });
+  }
+
+  /** `irqCpu` gets the CPU on which it is to come again, if it is. */
+  enable(): HostItem {
+    return step('__enable_irq', {
+      ...SOURCE,
+      leaves: [routed.name],
+      send: () => outgoing(this.#desc, { type: 'desc.enable' }),
+      answers: { 'desc.is': (e) => ({ [routed.name]: e.cpu }) },
     });
   }
 
@@ -147,8 +158,11 @@ export function interrupt(name: string, how: Handling): DeviceInterrupt {
     enable: () =>
       call(
         fn('enable_irq', SOURCE, [
-          desc.asks('__enable_irq', { type: 'desc.enable' }),
-          when([yes.is(true), [raise({ as: 'check_irq_resend' }) as HostItem]]),
+          desc.enable(),
+          when([
+            (_t, l) => routed.of(l) !== undefined,
+            [raise({ as: 'check_irq_resend', at: (_t: object, l: object) => routed.of(l)! }) as HostItem],
+          ]),
         ]),
       ),
     synchronize: () => call(fn('synchronize_irq', SOURCE, synchronizeItems)),

@@ -6,14 +6,14 @@
  * __irq_wake_thread()
  */
 import { assign, emit, setup } from 'xstate';
-import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { IrqDescEvent } from '../../events/kit-waits.ts';
 
 export interface IrqDescContext {
   /** How often it has been disabled. */
   readonly depth: number;
-  /** IRQS_PENDING: it came while it could not be handled. */
-  readonly pending: boolean;
+  /** IRQS_PENDING: it came, on this CPU, while it could not be handled. */
+  readonly pending: ActorId | null;
   /** IRQD_IRQ_INPROGRESS. */
   readonly inProgress: boolean;
   /** IRQTF_RUNTHREAD, and threads_active. */
@@ -22,7 +22,11 @@ export interface IrqDescContext {
 }
 
 const mayRun = ({ depth, inProgress }: IrqDescContext) => depth === 0 && !inProgress;
-const again = ({ depth, pending }: IrqDescContext) => depth === 0 && pending;
+const again = ({ depth, pending }: IrqDescContext) => depth === 0 && pending !== null;
+/** enable_irq() that is the last of those that it needs. */
+const resends = ({ depth, pending }: IrqDescContext, { type }: IrqDescEvent) => (type === 'desc.enable' && depth === 1 ? pending : null);
+/** The CPU whose handler asks: `NAME:CPU`. */
+const cpuOf = (handler: ActorId): ActorId => `pcpu:${handler.slice(handler.lastIndexOf(':') + 1)}`;
 
 /** What each question is answered with, by the state before it. */
 const answers = (c: IrqDescContext, event: IrqDescEvent): boolean => {
@@ -34,7 +38,7 @@ const answers = (c: IrqDescContext, event: IrqDescEvent): boolean => {
     case 'desc.takeThread':
       return c.runThread;
     case 'desc.enable':
-      return c.depth === 1 && c.pending;
+      return resends(c, event) !== null;
     default:
       return event.type === 'desc.runs?' && (event.threads ? c.threads > 0 : c.inProgress);
   }
@@ -43,18 +47,24 @@ const answers = (c: IrqDescContext, event: IrqDescEvent): boolean => {
 export const irqDescMachine = setup({
   types: { context: {} as IrqDescContext, events: {} as Stamped<IrqDescEvent>, emitted: {} as Outgoing },
   actions: {
-    answer: emit(({ context: c, event }) => outgoing(sender(event), { type: 'desc.is', value: answers(c, event) })),
-    begin: assign(({ context: c }) => (mayRun(c) ? { inProgress: true } : { pending: true })),
-    end: assign(({ context: c }) => (again(c) ? { pending: false } : { inProgress: false })),
+    answer: emit(({ context: c, event }) => {
+      const cpu = resends(c, event);
+      return outgoing(sender(event), { type: 'desc.is', value: answers(c, event), ...(cpu && { cpu }) });
+    }),
+    begin: assign(({ context: c, event }) => (mayRun(c) ? { inProgress: true } : { pending: cpuOf(sender(event)) })),
+    end: assign(({ context: c }) => (again(c) ? { pending: null } : { inProgress: false })),
     wakeThread: assign(({ context: c }) => (c.runThread ? {} : { runThread: true, threads: c.threads + 1 })),
     takeThread: assign({ runThread: false }),
     threadDone: assign({ threads: ({ context: c }) => c.threads - 1 }),
     disable: assign({ depth: ({ context: c }) => c.depth + 1 }),
-    enable: assign(({ context: c }) => ({ depth: c.depth - 1, ...(c.depth === 1 && { pending: false }) })),
+    enable: assign(({ context: c, event }) => {
+      if (c.depth === 0) throw new Error(`${sender(event)} enables what is not disabled: "Unbalanced enable for IRQ"`);
+      return { depth: c.depth - 1, ...(c.depth === 1 && { pending: null }) };
+    }),
   },
 }).createMachine({
   id: 'irqDesc',
-  context: { depth: 0, pending: false, inProgress: false, runThread: false, threads: 0 },
+  context: { depth: 0, pending: null, inProgress: false, runThread: false, threads: 0 },
   initial: 'up',
   states: {
     up: {

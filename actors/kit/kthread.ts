@@ -2,7 +2,7 @@
  * Kernel threads: created asleep, run once they are woken, stopped and parked by others.
  *
  * Its body may be an endless loop, or end; a thread that was stopped before it ran never runs its
- * body.
+ * body, and one that was parked stays where it is until it is unparked.
  *
  * @see kernel kernel/kthread.c, kthread(), kthread_stop(), kthread_park(), __kthread_parkme()
  */
@@ -108,7 +108,10 @@ const unparkItem = (flags: Flags, thread: ActorId): HostItem =>
   call(
     fn('kthread_unpark', SOURCE, [
       flags.load('should_park', shouldPark, { as: 'test_bit' }),
-      when([shouldPark.is(true), [flags.store('should_park', false, { as: 'clear_bit' }), wakeStep(thread, 'wake_up_state', 'parked')]]),
+      when([
+        shouldPark.is(true),
+        [flags.clearBit('should_park', undefined, { as: 'clear_bit' }), wakeStep(thread, 'wake_up_state', 'parked')],
+      ]),
     ]),
   );
 
@@ -116,7 +119,7 @@ const unparkItem = (flags: Flags, thread: ActorId): HostItem =>
 const stopItem = (flags: Flags, thread: ActorId, exited: Completion): HostItem =>
   call(
     fn('kthread_stop', SOURCE, [
-      flags.store('should_stop', true, { as: 'set_bit' }),
+      flags.testAndSet('should_stop', undefined, { as: 'set_bit' }),
       unparkItem(flags, thread),
       step('set_tsk_thread_flag', {
         send: () => outgoing(thread, { type: 'process.signal' }),
@@ -151,7 +154,7 @@ export function kthread(name: string, body: Body, { cpu }: Runs = {}): Kthread {
     const threadfn = call(fn('threadfn', SOURCE, body(env)));
     return fn('kthread', SOURCE, [
       mayIdle(flags.load('should_stop', shouldStop, { as: 'test_bit' })),
-      when([shouldStop.is(false), [threadfn]]),
+      when([shouldStop.is(false), [mayIdle(parkmeItem(flags, parked)), threadfn]]),
       ...exitItems(exited.complete({ as: 'complete_vfork_done' })),
     ]);
   };
@@ -168,7 +171,7 @@ export function kthread(name: string, body: Body, { cpu }: Runs = {}): Kthread {
     park: () =>
       call(
         fn('kthread_park', SOURCE, [
-          flags.store('should_park', true, { as: 'set_bit' }),
+          flags.testAndSet('should_park', undefined, { as: 'set_bit' }),
           wakeStep(thread, 'wake_up_process'),
           parked.wait(),
         ]),

@@ -7,26 +7,25 @@
  * @see kernel kernel/locking/mutex.c, mutex_lock(), __mutex_lock_common(), mutex_unlock()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
-import {
-  fatalSignalPending,
-  type HostItem,
-  type HostLocals,
-  type HostPath,
-  type HostThread,
-  host,
-  kernelSource,
-} from '../host/host-env.ts';
+import type { MutexEvent } from '../../events/sched.ts';
+import { type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { mutexMachine } from '../host/kernel-objects.ts';
-import { goToSleep, sleepUntil } from '../host/sleeping.ts';
+import { type Ask, goToSleep, isGranted, sleepUntil } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
 import type { Local } from './local.ts';
 import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
+import { ANY, type Ends, FATAL, waitItem } from './queued.ts';
 
 const { path, step, call, when, note, leaveLoop } = host;
 export const MUTEX: Source = kernelSource('kernel/locking/mutex.c, mutex_lock(), __mutex_lock_common()');
 
 export type MutexId = ActorId | ((t: HostThread, l: HostLocals) => ActorId);
 const idOf = (id: MutexId, t: HostThread, l: HostLocals): ActorId => (typeof id === 'string' ? id : id(t, l));
+
+const asks = (id: MutexId, type: MutexEvent['type']): Ask => ({
+  send: (t, l) => outgoing(idOf(id, t, l), { type }),
+  answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
+});
 
 interface Names {
   readonly first: string;
@@ -47,11 +46,8 @@ interface How {
 export const lockMutexItems = (id: MutexId, { names, known, ends, forgets }: How = {}): readonly HostItem[] => [
   ...sleepUntil(
     { first: names?.first ?? 'trylock', again: names?.again ?? 'trylock_or_handoff', ...(known && { known }) },
-    {
-      send: (t, l) => outgoing(idOf(id, t, l), { type: 'mutex.lock' }),
-      answers: { 'mutex.locked': (e) => ({ granted: e.acquired }) },
-    },
-    when([ends ? (t, l) => l.granted === true || ends(t) : (_t, l) => l.granted === true, [leaveLoop]]),
+    asks(id, 'mutex.lock'),
+    when([ends ? (t, l) => isGranted(t, l) || ends(t) : isGranted, [leaveLoop]]),
     ...(names?.sleep === undefined ? [] : [goToSleep(names.sleep)]),
   ),
   ...(forgets ? [note(() => ({ granted: undefined }))] : []),
@@ -89,20 +85,16 @@ export interface Mutex extends Primitive {
 /** The steps of a mutex, by which actor it is. */
 export function mutexSteps(id: (where: LockWhere) => MutexId): Omit<Mutex, 'kind' | 'parts'> {
   const endable =
-    (as: string, ends: (t: HostThread) => boolean, interruptible: boolean) =>
+    (as: string, by: Omit<Ends, 'into'>) =>
     (into: Local<boolean>, where: LockWhere = {}): HostItem => {
-      const made = lockMutexPath(id(where), where.as ?? as, { ends });
-      const items = [
-        ...(interruptible ? [note(() => ({ interruptible: true as const }))] : []),
-        ...made.items,
-        note((_t, l) => ({ [into.name]: l.granted === true, granted: undefined, interruptible: undefined })),
-      ];
-      return call({ ...made, items, locals: ['granted', 'interruptible'], leaves: [into.name] });
+      const ask = asks(id(where), 'mutex.lock');
+      const waits = { first: 'trylock', ask, again: ['trylock_or_handoff', ask], cancel: asks(id(where), 'mutex.trylock') } as const;
+      return waitItem(where.as ?? as, MUTEX, waits, { ...by, into });
     };
   return {
     lock: (where = {}) => call(lockMutexPath(id(where), where.as)),
-    lockKillable: endable('mutex_lock_killable', fatalSignalPending, false),
-    lockInterruptible: endable('mutex_lock_interruptible', (t) => fatalSignalPending(t) || t.sigpending === true, true),
+    lockKillable: endable('mutex_lock_killable', FATAL),
+    lockInterruptible: endable('mutex_lock_interruptible', ANY),
     trylock: (into, where = {}) =>
       step(where.as ?? 'mutex_trylock', {
         ...MUTEX,

@@ -5,25 +5,28 @@
  *
  * - *raw*: nothing; its callers have a lock of their own.
  * - *atomic*: calls are RCU readers that do not sleep, and to unregister waits for a grace period.
- * - *srcu*: the same, and callbacks may sleep.
+ * - *srcu*: the same with SRCU, and callbacks may sleep.
  * - *blocking*: calls have an rwsem for reading, changes for writing.
+ *
+ * Simplified: what a change of an atomic or srcu chain does under its lock is one step.
  *
  * @see kernel kernel/notifier.c, notifier_call_chain(), blocking_notifier_chain_unregister(),
  * srcu_notifier_chain_unregister()
  */
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { NotifierEvent } from '../../events/kit-waits.ts';
-import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
-import { schedule } from '../host/task-state.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { fn } from './fn.ts';
 import type { Body } from './kthread.ts';
 import { local } from './local.ts';
 import { chainMachine } from './notifier-machine.ts';
 import type { Primitive } from './primitive.ts';
+import { rcu, srcu } from './rcu.ts';
+import { rwsem } from './rwsem.ts';
 import type { Test } from './wait-queue.ts';
 
 const { step, call, loop, when, note, leaveLoop } = host;
-const SOURCE = fromMemory('kernel/notifier.c, notifier_call_chain(), notifier_chain_register(), notifier_chain_unregister()');
+const SOURCE = kernelSource('kernel/notifier.c, notifier_call_chain(), notifier_chain_register(), notifier_chain_unregister()');
 
 /** What keeps a call and a change of the chain apart. @public */
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
@@ -47,88 +50,77 @@ export interface NotifierChain<B extends string = string> extends Primitive {
   call(env: HostEnv): HostItem;
 }
 
-const nb = local<string | null>('nb');
-const nextNb = local<string | null>('nextNb');
-const done = local<boolean>('chainDone');
+type Around = (...items: readonly HostItem[]) => readonly HostItem[];
 
-/** The steps of one chain. */
-class Steps {
-  readonly #chain: ActorId;
+/** What a kind of chains has around a call, and around a change of its list. */
+interface Keeps extends Primitive {
+  readonly calls: Around;
+  readonly registers: Around;
+  readonly unregisters: Around;
+}
 
-  constructor(chain: ActorId) {
-    this.#chain = chain;
-  }
-
-  says(as: string, event: NotifierEvent, preempt?: 1 | -1): HostItem {
-    return step(as, { ...SOURCE, ...(preempt && { preempt }), send: () => outgoing(this.#chain, event) });
-  }
-
-  /** The block after another one, or the first. */
-  next(as: string, into: typeof nb, behind: (t: HostThread, l: HostLocals) => string | null): HostItem {
-    return step(as, {
-      ...SOURCE,
-      leaves: [into.name],
-      send: (t, l) => outgoing(this.#chain, { type: 'chain.next?', block: behind(t, l) }),
-      answers: { 'chain.block': (e) => ({ [into.name]: e.block }) },
-    });
-  }
-
-  /** Asks, and sleeps until the answer is yes. */
-  waits(as: string, event: NotifierEvent): HostItem {
-    const ask = (name: string, mayResched?: true) =>
-      step(name, {
-        ...SOURCE,
-        ...(mayResched && { mayResched }),
-        leaves: [done.name],
-        send: () => outgoing(this.#chain, event),
-        answers: { 'chain.done': (e) => ({ [done.name]: e.done }) },
-      });
-    return call(fn(as, SOURCE, [ask('look', true), loop(when([done.is(true), [leaveLoop]]), schedule(), ask('look_again'))]));
-  }
-
-  /** A change of the list, as its kind has it. */
-  change(kind: ChainKind, as: string, change: NotifierEvent): HostItem {
-    const changes = this.says(`notifier_chain_${as}`, change);
-    const name = `${kind}_notifier_chain_${as}`;
-    if (kind === 'blocking')
-      return call(
-        fn(name, SOURCE, [
-          this.waits('down_write', { type: 'chain.enter', exclusive: true }),
-          changes,
-          this.says('up_write', { type: 'chain.leave' }),
-        ]),
-      );
-    const isRead = kind !== 'raw' && as === 'unregister';
-    const period = kind === 'srcu' ? 'synchronize_srcu' : 'synchronize_rcu';
-    const grace = [this.says(`start_${period}`, { type: 'chain.synchronize' }), this.waits(period, { type: 'chain.synced?' })];
-    return call(fn(name, SOURCE, [changes, ...(isRead ? grace : [])]));
-  }
-
-  /** What stands around a call of the chain. */
-  around(kind: ChainKind, items: readonly HostItem[]): readonly HostItem[] {
-    const leave = (as: string, preempt?: -1) => this.says(as, { type: 'chain.leave' }, preempt);
-    const enter: NotifierEvent = { type: 'chain.enter', exclusive: false };
-    switch (kind) {
-      case 'raw':
-        return items;
-      case 'blocking':
-        return [this.waits('down_read', enter), ...items, leave('up_read')];
-      case 'srcu':
-        return [this.waits('srcu_read_lock', enter), ...items, leave('srcu_read_unlock')];
-      case 'atomic':
-        return [
-          step('rcu_read_lock', {
-            ...SOURCE,
-            preempt: 1,
-            leaves: [done.name],
-            send: () => outgoing(this.#chain, enter),
-            answers: { 'chain.done': (e) => ({ [done.name]: e.done }) },
-          }),
-          ...items,
-          leave('rcu_read_unlock', -1),
-        ];
+function keeps(name: string, kind: ChainKind): Keeps {
+  const alone: Around = (...items) => items;
+  switch (kind) {
+    case 'raw':
+      return { parts: [], calls: alone, registers: alone, unregisters: alone };
+    case 'atomic':
+      return {
+        parts: rcu.parts,
+        calls: (...items) => [rcu.readLock(), ...items, rcu.readUnlock()],
+        registers: alone,
+        unregisters: (...items) => [...items, rcu.synchronize()],
+      };
+    case 'srcu': {
+      const domain = srcu(`${name}_srcu`);
+      const index = local<0 | 1>(`${name}SrcuIndex`);
+      return {
+        parts: domain.parts,
+        calls: (...items) => [domain.readLock(index), ...items, domain.readUnlock(index)],
+        registers: alone,
+        unregisters: (...items) => [...items, domain.synchronize()],
+      };
+    }
+    case 'blocking': {
+      const sem = rwsem(`${name}_rwsem`);
+      const changes: Around = (...items) => [sem.downWrite(), ...items, sem.upWrite()];
+      return {
+        parts: sem.parts,
+        calls: (...items) => [sem.downRead(), ...items, sem.upRead()],
+        registers: changes,
+        unregisters: changes,
+      };
     }
   }
+}
+
+/** notifier_call_chain(). Its locals bear its name: a block may call another chain. */
+function callItem(name: string, chain: ActorId, blocks: readonly (readonly [string, Block])[], env: HostEnv): HostItem {
+  const nb = local<string | null>(`${name}Nb`);
+  const nextNb = local<string | null>(`${name}NextNb`);
+  const next = (as: string, into: typeof nb, behind: (t: HostThread, l: HostLocals) => string | null) =>
+    step(as, {
+      ...SOURCE,
+      leaves: [into.name],
+      send: (t, l) => outgoing(chain, { type: 'chain.next?', block: behind(t, l) }),
+      answers: { 'chain.block': (e) => ({ [into.name]: e.block }) },
+    });
+  const stopped = note(() => ({ [nextNb.name]: null }));
+  const bodies = blocks.map(
+    ([block, { does, stops }]) =>
+      [nb.is(block), [call(fn(block, SOURCE, [...does(env), ...(stops ? [when([stops, [stopped]])] : [])]))]] as const,
+  );
+  return call(
+    fn('notifier_call_chain', SOURCE, [
+      next('rcu_dereference', nb, () => null),
+      loop(
+        when([(_t, l) => nb.of(l) == null, [leaveLoop]]),
+        next('next_nb', nextNb, (_t, l) => nb.of(l)!),
+        when(...bodies),
+        nb.set((_t, l) => nextNb.of(l) ?? null) as HostItem,
+      ),
+    ]),
+  );
 }
 
 /** A notifier chain of this name. @public */
@@ -137,32 +129,19 @@ export function notifierChain<const B extends string>(
   blocks: Readonly<Record<B, Block>>,
   { kind = 'blocking' }: { readonly kind?: ChainKind } = {},
 ): NotifierChain<B> {
-  const steps = new Steps(`${name}:0`);
+  const chain: ActorId = `${name}:0`;
   const all = Object.entries<Block>(blocks);
   const input = { priorities: Object.fromEntries(all.map(([block, { priority = 0 }]) => [block, priority])) };
-  const stopped = note(() => ({ [nextNb.name]: null }));
-  const calls = (env: HostEnv): HostItem =>
+  const { parts, calls, registers, unregisters } = keeps(name, kind);
+  const change = (as: string, around: Around, event: NotifierEvent): HostItem =>
     call(
-      fn('notifier_call_chain', SOURCE, [
-        steps.next('rcu_dereference', nb, () => null),
-        loop(
-          when([(_t, l) => nb.of(l) == null, [leaveLoop]]),
-          steps.next('next_nb', nextNb, (_t, l) => nb.of(l)!),
-          when(
-            ...all.map(
-              ([block, { does, stops }]) =>
-                [nb.is(block), [call(fn(block, SOURCE, [...does(env), ...(stops ? [when([stops, [stopped]])] : [])]))]] as const,
-            ),
-          ),
-          nb.set((_t, l) => nextNb.of(l) ?? null) as HostItem,
-        ),
-      ]),
+      fn(`${kind}_notifier_chain_${as}`, SOURCE, around(step(`notifier_chain_${as}`, { ...SOURCE, send: () => outgoing(chain, event) }))),
     );
   return {
     kind: name,
-    parts: [{ kind: name, per: 'host', machine: () => chainMachine, input: () => input, sets: ['readers', 'waiters'] }],
-    register: (block) => steps.change(kind, 'register', { type: 'chain.register', block }),
-    unregister: (block) => steps.change(kind, 'unregister', { type: 'chain.unregister', block }),
-    call: (env) => call(fn(`${kind}_notifier_call_chain`, SOURCE, steps.around(kind, [calls(env)]))),
+    parts: [{ kind: name, per: 'host', machine: () => chainMachine, input: () => input }, ...parts],
+    register: (block) => change('register', registers, { type: 'chain.register', block }),
+    unregister: (block) => change('unregister', unregisters, { type: 'chain.unregister', block }),
+    call: (env) => call(fn(`${kind}_notifier_call_chain`, SOURCE, calls(callItem(name, chain, all, env)))),
   };
 }

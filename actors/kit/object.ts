@@ -25,7 +25,7 @@ interface Misuse {
 }
 export interface ObjectContext {
   readonly isAllocated: boolean;
-  /** Who has freed it; null if it was never. */
+  /** Who has freed it; null while it is there, and if it never was. */
   readonly freedBy: ActorId | null;
   /** The first misuse; nothing is told of those behind it. */
   readonly misuse: Misuse | null;
@@ -47,7 +47,7 @@ const objectMachine = setup({
   actions: {
     allocate: enqueueActions(({ context: c, event, enqueue }) => {
       if (c.isAllocated) throw new Error(`${sender(event)} allocates what is allocated already: an object is one piece of memory`);
-      enqueue.assign({ isAllocated: true });
+      enqueue.assign({ isAllocated: true, freedBy: null });
     }),
     free: assign({ isAllocated: false, freedBy: ({ event }) => sender(event) }),
     use: assign({}),

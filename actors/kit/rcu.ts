@@ -13,7 +13,7 @@
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { GraceEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { untilGranted } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
 import { GRACE_SETS, graceMachine } from './grace.ts';
 import { memorized } from './known.ts';
@@ -22,7 +22,7 @@ import type { LockWhere } from './mutex.ts';
 import { freeing, type MemoryObject } from './object.ts';
 import { instanceAt, type Part, type Per, type Primitive } from './primitive.ts';
 
-const { path, step, call, when, leaveLoop } = host;
+const { step, call } = host;
 const RCU = memorized('include/linux/rcupdate.h, rcu_read_lock(); kernel/rcu/tree.c, synchronize_rcu(), call_rcu()');
 const SRCU = memorized('include/linux/srcu.h, srcu_read_lock(); kernel/rcu/srcutree.c, synchronize_srcu(), call_srcu()');
 
@@ -79,15 +79,16 @@ const waits = (of: Kind): Pick<GracePeriods, 'synchronize' | 'call' | 'kfree'> =
   return {
     synchronize: ({ at, as = functions.synchronize } = {}) => {
       const id = instanceAt(kind, per, at);
-      const items = sleepUntil(
+      const wait = untilGranted(
+        as,
+        source,
         { first: 'call_rcu_hurry', again: 'wait_for_completion' },
         {
           send: (t, l) => outgoing(id(t, l), { type: 'grace.synchronize' }),
           answers: { 'grace.over': (e) => ({ granted: e.over }) },
         },
-        when([(_t, l) => l.granted === true, [leaveLoop]]),
       );
-      return call(path(as, source, items, { locals: ['granted'] }));
+      return call(wait);
     },
     call: (callback, where) => ask(functions.call, (t, l) => ({ type: 'grace.call', callback: calledBack(callback(t, l)) }), where),
     kfree: (object, where = {}) => {

@@ -9,49 +9,38 @@
  * kernel/locking/qrwlock.c
  */
 import { emit, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
+import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RwlockEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import type { StepSpec } from '../path/path.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
+import { FREE, type Holders, held, isFree, released, type Waiter } from './rw-holders.ts';
+import { spinPath } from './spinlock.ts';
 
-const { path, step, call, loop, when, leaveLoop } = host;
+const { step, call } = host;
 const RWLOCK = kernelSource('include/asm-generic/qrwlock.h; kernel/locking/qrwlock.c');
 
-interface Waiter {
-  readonly id: ActorId;
-  readonly writes: boolean;
-}
-export interface RwlockContext {
-  readonly writer: ActorId | null;
-  /** Each read_lock() that is held. */
-  readonly readers: readonly ActorId[];
+export interface RwlockContext extends Holders {
   /** wait_lock, a queue: who came first is its head. */
   readonly queue: readonly Waiter[];
-  /** _QW_WAITING: its head is a writer that keeps new readers out. */
-  readonly isWaitedFor: boolean;
+  /**
+   * What its head has put into cnts: _QW_WAITING of a writer keeps new readers out, _QR_BIAS of a
+   * reader keeps new writers out.
+   */
+  readonly head: 'reader' | 'writer' | null;
 }
 
 type Asks = Extract<RwlockEvent, { readonly writes: boolean }>;
 
 /** Without waiting: the first try, by cnts alone. */
 const isGranted = (c: RwlockContext, { writes }: Asks): boolean =>
-  writes ? c.writer === null && c.readers.length === 0 && !c.isWaitedFor : c.writer === null && !c.isWaitedFor;
+  writes ? isFree(c) && c.head === null : !c.writer && c.head !== 'writer';
 
 /** The head of the queue: it waits for the lock alone. */
-const isHeadGranted = (c: RwlockContext, { writes }: Asks): boolean => c.writer === null && (!writes || c.readers.length === 0);
+const isHeadGranted = (c: RwlockContext, { writes }: Asks): boolean => (writes ? isFree(c) : c.writer === null);
 
-const held = (c: RwlockContext, by: ActorId, writes: boolean): Partial<RwlockContext> =>
-  writes ? { writer: by } : { readers: [...c.readers, by].sort() };
-
-function released(c: RwlockContext, by: ActorId, writes: boolean): Partial<RwlockContext> {
-  const at = c.readers.indexOf(by);
-  if (writes ? c.writer !== by : at < 0) throw new Error(`${by} unlocks what it does not hold for ${writes ? 'writing' : 'reading'}`);
-  return writes ? { writer: null } : { readers: c.readers.filter((_, place) => place !== at) };
-}
-
-const rwlockMachine = setup({
+export const rwlockMachine = setup({
   types: { context: {} as RwlockContext, events: {} as Stamped<RwlockEvent>, emitted: {} as Outgoing },
   guards: {
     isGranted: ({ context: c, event }) => isGranted(c, event as Asks),
@@ -64,23 +53,23 @@ const rwlockMachine = setup({
       enqueue.assign(held(c, sender(event), (event as Asks).writes));
     }),
     leaveQueue: enqueueActions(({ context: c, enqueue }) => {
-      enqueue.assign({ queue: c.queue.slice(1), isWaitedFor: false });
+      enqueue.assign({ queue: c.queue.slice(1), head: null });
     }),
     join: enqueueActions(({ context: c, event, enqueue }) => {
       enqueue.assign({ queue: [...c.queue, { id: sender(event), writes: (event as Asks).writes }] });
     }),
     setWaiting: enqueueActions(({ event, enqueue }) => {
-      enqueue.assign({ isWaitedFor: (event as Asks).writes });
+      enqueue.assign({ head: (event as Asks).writes ? 'writer' : 'reader' });
     }),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      enqueue.assign(released(c, sender(event), (event as Asks).writes));
+      enqueue.assign(released(c, sender(event), (event as Asks).writes, 'unlocks'));
     }),
     answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'rwlock.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'rwlock.locked', acquired: false })),
   },
 }).createMachine({
   id: 'rwlock',
-  context: { writer: null, readers: [], queue: [], isWaitedFor: false },
+  context: { ...FREE, queue: [], head: null },
   initial: 'up',
   states: {
     up: {
@@ -128,10 +117,7 @@ export function rwlock(name: string, { per = 'host' }: { readonly per?: Per } = 
         answers: { 'rwlock.locked': (e: { readonly acquired: boolean }) => ({ granted: e.acquired }) },
       });
       const slowpath = `queued_${writes ? 'write' : 'read'}_lock_slowpath`;
-      const isHeld = (_t: HostThread, l: HostLocals): boolean => l.granted === true;
-      const wait = loop(step(slowpath, { idles: true, yields: true, ...ask('rwlock.wait') }), when([isHeld, [leaveLoop]]));
-      const items = [step('trylock', { ...first, ...ask('rwlock.trylock') }), when([(_t, l) => l.granted !== true, [wait]])];
-      return call(path(where.as ?? as, RWLOCK, items, { locals: ['granted'] }));
+      return call(spinPath(where.as ?? as, RWLOCK, slowpath, ask('rwlock.trylock'), { first, again: ask('rwlock.wait') }));
     };
   const unlock =
     (as: string, writes: boolean, rest: Context) =>

@@ -13,24 +13,18 @@
 import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RwsemEvent } from '../../events/kit.ts';
-import { fatalSignalPending, type HostItem, host } from '../host/host-env.ts';
+import { type HostItem, host } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
 import type { Local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
-import { downItem, tryItem } from './queued.ts';
+import { downItem, type Ends, FATAL, tryItem } from './queued.ts';
+import { FREE, type Holders, held, isFree, released, type Waiter } from './rw-holders.ts';
 
 const { step } = host;
 const RWSEM: Source = { source: 'kernel/locking/rwsem.c, 6.12', grade: 'memory' };
 
-interface Waiter {
-  readonly id: ActorId;
-  readonly writes: boolean;
-}
-export interface RwsemContext {
-  readonly writer: ActorId | null;
-  /** Each down_read() that is held. */
-  readonly readers: readonly ActorId[];
+export interface RwsemContext extends Holders {
   /** wait_list: who came first is its head. */
   readonly queue: readonly Waiter[];
 }
@@ -38,22 +32,11 @@ export interface RwsemContext {
 type Asks = Extract<RwsemEvent, { readonly writes: boolean }>;
 const SCHEDULER: ActorId = 'sched';
 
-const isFree = (c: RwsemContext): boolean => c.writer === null && c.readers.length === 0;
-
 /** What comes finds it free, or held by readers for whom no one waits. */
 const isGranted = (c: RwsemContext, { writes }: Asks): boolean => isFree(c) || (!writes && c.writer === null && c.queue.length === 0);
 
 /** A trylock takes nothing past who waits. */
 const isTaken = (c: RwsemContext, asks: Asks): boolean => c.queue.length === 0 && isGranted(c, asks);
-
-const held = (c: RwsemContext, by: ActorId, writes: boolean): RwsemContext =>
-  writes ? { ...c, writer: by } : { ...c, readers: [...c.readers, by].sort() };
-
-function released(c: RwsemContext, by: ActorId, writes: boolean): RwsemContext {
-  const at = c.readers.indexOf(by);
-  if (writes ? c.writer !== by : at < 0) throw new Error(`${by} ups what it does not hold for ${writes ? 'writing' : 'reading'}`);
-  return writes ? { ...c, writer: null } : { ...c, readers: c.readers.filter((_, place) => place !== at) };
-}
 
 /**
  * rwsem_mark_wake(): a writer that heads the queue is woken, to try. A reader there is granted the
@@ -90,12 +73,12 @@ export const rwsemMachine = setup({
       enqueue.assign({ queue: [...c.queue, { id: sender(event), writes: (event as Asks).writes }] });
     }),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      const { context, woken } = wake(released(c, sender(event), (event as Asks).writes));
+      const { context, woken } = wake(released(c, sender(event), (event as Asks).writes, 'ups'));
       for (const thread of woken) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign(context);
     }),
     downgrade: enqueueActions(({ context: c, event, enqueue }) => {
-      const { context, woken } = wake(held(released(c, sender(event), true), sender(event), false), false);
+      const { context, woken } = wake(held(released(c, sender(event), true, 'downgrades'), sender(event), false), false);
       for (const thread of woken) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign(context);
     }),
@@ -109,7 +92,7 @@ export const rwsemMachine = setup({
   },
 }).createMachine({
   id: 'rwsem',
-  context: { writer: null, readers: [], queue: [] },
+  context: { ...FREE, queue: [] },
   initial: 'up',
   states: {
     up: {
@@ -157,10 +140,10 @@ export function rwsem(name: string, { per = 'host' }: { readonly per?: Per } = {
     return (...[t, l]: Parameters<typeof id>) => outgoing(id(t, l), event);
   };
   const down = (as: string, writes: boolean, where: LockWhere = {}, into?: Local<boolean>): HostItem => {
-    const endable = into && { into, ends: fatalSignalPending, interruptible: false };
+    const ends: Ends | undefined = into && { ...FATAL, into };
     const ask = says({ type: 'rwsem.down', writes }, where);
     const again = says({ type: 'rwsem.woken', writes }, where);
-    return downItem({ as: where.as ?? as, source: RWSEM, ask, again, cancel: says({ type: 'rwsem.cancel' }, where) }, endable);
+    return downItem({ as: where.as ?? as, source: RWSEM, ask, again, cancel: says({ type: 'rwsem.cancel' }, where) }, ends);
   };
   const trylock = (as: string, writes: boolean, into: Local<boolean>, where: LockWhere = {}): HostItem =>
     tryItem(where.as ?? as, RWSEM, says({ type: 'rwsem.trylock', writes }, where), into);

@@ -7,11 +7,11 @@
 import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SemaphoreEvent } from '../../events/kit.ts';
-import { fatalSignalPending, type HostItem, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { type HostItem, host, kernelSource } from '../host/host-env.ts';
 import type { Local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
-import { downItem, tryItem } from './queued.ts';
+import { ANY, downItem, type Ends, FATAL, tryItem } from './queued.ts';
 
 const { step } = host;
 const SEMAPHORE = kernelSource('kernel/locking/semaphore.c, down(), up()');
@@ -91,7 +91,7 @@ export function semaphore(name: string, { per = 'host', count = 1 }: { readonly 
     const id = instanceAt(name, per, at);
     return (...[t, l]: Parameters<typeof id>) => outgoing(id(t, l), { type });
   };
-  const down = (as: string, where: LockWhere = {}, endable?: Parameters<typeof downItem>[1]): HostItem =>
+  const down = (as: string, where: LockWhere = {}, ends?: Ends): HostItem =>
     downItem(
       {
         as: where.as ?? as,
@@ -100,15 +100,14 @@ export function semaphore(name: string, { per = 'host', count = 1 }: { readonly 
         again: says('semaphore.woken', where),
         cancel: says('semaphore.cancel', where),
       },
-      endable,
+      ends,
     );
-  const signalled = (t: HostThread): boolean => fatalSignalPending(t) || t.sigpending === true;
   return {
     kind: name,
     parts: [{ kind: name, per, machine: () => semaphoreMachine, input: () => ({ count }) }],
     down: (where) => down('down', where),
-    downInterruptible: (into, where) => down('down_interruptible', where, { into, ends: signalled, interruptible: true }),
-    downKillable: (into, where) => down('down_killable', where, { into, ends: fatalSignalPending, interruptible: false }),
+    downInterruptible: (into, where) => down('down_interruptible', where, { ...ANY, into }),
+    downKillable: (into, where) => down('down_killable', where, { ...FATAL, into }),
     downTrylock: (into, where = {}) => tryItem(where.as ?? 'down_trylock', SEMAPHORE, says('semaphore.trylock', where), into),
     up: (where = {}) => step(where.as ?? 'up', { ...SEMAPHORE, send: says('semaphore.up', where) }),
   };

@@ -80,12 +80,13 @@ export interface Seqlock extends Pick<Seqcount, 'kind' | 'parts' | 'readBegin' |
   writeUnlock(where?: LockWhere): HostItem;
 }
 
-const sequence = local<number>('sequence');
-const start = local<number>('start');
-const retry = local<boolean>('retry');
+const sequence = local<number>('seqNow');
+const retry = local<boolean>('seqRetry');
 
 /** A sequence count of this name. Two writers at once break `NAME.one-writer`. @public */
 export function seqcount(name: string, { per = 'host' }: { readonly per?: Per } = {}): Seqcount {
+  // It lives as long as the items of a read, which may read another count.
+  const start = local<number>(`${name}Start`);
   const says = (type: SeqcountEvent['type'], at: LockWhere['at']) => {
     const id = instanceAt(name, per, at);
     return (t: HostThread, l: HostLocals) => outgoing(id(t, l), { type });

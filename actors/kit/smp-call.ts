@@ -70,12 +70,13 @@ export interface SmpCall extends Primitive {
   onEach(env: HostEnv, how?: Waits): HostItem;
 }
 
-const mask = local<readonly ActorId[]>('csdMask');
 const isLocked = local<boolean>('csdLocked');
 const runs = local<boolean>('csdRuns');
 
 /** A function of this name for other CPUs to run. @public */
 export function smpCall(name: string, body: Body): SmpCall {
+  // It lives as long as the function, where the caller runs it: that may call another.
+  const mask = local<readonly ActorId[]>(`${name}CsdMask`);
   const queueOf = (cpu: ActorId): ActorId => `${name}_queue:${cpu.slice('pcpu:'.length)}`;
   const tells = (as: string, type: 'call.end') => step(as, { ...SOURCE, send: (t) => outgoing(queueOf(t.cpu!), { type }) });
   const handler = (env: HostEnv) =>

@@ -11,11 +11,11 @@
  */
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
-import type { ThreadEvent } from '../../events/index.ts';
 import type { SpinEvent } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
-import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
-import { otherwise, type StepSpec } from '../path/path.ts';
+import { type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { type Ask, isGranted } from '../host/sleeping.ts';
+import { otherwise, type Source, type StepSpec } from '../path/path.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
 
@@ -70,16 +70,21 @@ export interface Spinlock extends Primitive {
 }
 
 type Context = Pick<StepSpec<HostThread, HostLocals, never>, 'spin' | 'preempt' | 'irqs'>;
-const isHeld = (_t: HostThread, l: HostLocals): boolean => l.granted === true;
 
-/** What a thread asks a lock that is spun for; the answer leaves `granted`. */
-type AskForLock = Pick<StepSpec<HostThread, HostLocals, ThreadEvent>, 'send' | 'answers'>;
-
-/** Asks once, with preemption off from then on, and spins where that was refused. */
-export const spinUntilHeld = (slowpath: string, ask: AskForLock, first: Context = { spin: 1 }): readonly HostItem[] => [
-  step('trylock', { ...first, ...ask }),
-  when([(_t, l) => l.granted !== true, [loop(step(slowpath, { idles: true, yields: true, ...ask }), when([isHeld, [leaveLoop]]))]]),
-];
+/**
+ * A function that takes a lock that is spun for: it asks once, with preemption off from then on,
+ * and spins where that was refused. `again`: what it asks then, if that is another question.
+ */
+export const spinPath = (
+  as: string,
+  source: Source,
+  slowpath: string,
+  ask: Ask,
+  { first = { spin: 1 }, again = ask }: { readonly first?: Context; readonly again?: Ask } = {},
+): HostPath => {
+  const spins = loop(step(slowpath, { idles: true, yields: true, ...again }), when([isGranted, [leaveLoop]]));
+  return path(as, source, [step('trylock', { ...first, ...ask }), when([(_t, l) => l.granted !== true, [spins]])], { locals: ['granted'] });
+};
 
 /** A spinlock of this name: one for the host, or one for each VM, vCPU or CPU. @public */
 export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } = {}): Spinlock {
@@ -93,7 +98,7 @@ export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } 
   const lock =
     (as: string, first: Context) =>
     (where: LockWhere = {}): HostItem =>
-      call(path(where.as ?? as, SPINLOCK, spinUntilHeld('queued_spin_lock_slowpath', ask(where), first), { locals: ['granted'] }));
+      call(spinPath(where.as ?? as, SPINLOCK, 'queued_spin_lock_slowpath', ask(where), { first }));
   const unlock =
     (as: string, rest: Context) =>
     (where: LockWhere = {}): HostItem => {
@@ -111,7 +116,10 @@ export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } 
     unlockBh: unlock('spin_unlock_bh', { spin: -1, preempt: -1 }),
     trylock: (held, refused = [], where = {}) => [
       step(where.as ?? 'spin_trylock', { ...SPINLOCK, leaves: ['granted'], spin: 1, ...ask(where) }),
-      when([isHeld, [note(() => ({ granted: undefined })), ...held]], [otherwise, [step('preempt_enable', { spin: -1 }), ...refused]]),
+      when(
+        [isGranted, [note(() => ({ granted: undefined })), ...held]],
+        [otherwise, [step('preempt_enable', { spin: -1, local: () => ({ granted: undefined }) }), ...refused]],
+      ),
     ],
   };
 }

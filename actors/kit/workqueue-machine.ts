@@ -47,6 +47,13 @@ function passed(barriers: readonly Barrier[], change: (barrier: Barrier) => Barr
   return { barriers: changed, over: changed.filter((one, at) => isOver(one) && !isOver(barriers[at]!)).map(({ thread }) => thread) };
 }
 
+/**
+ * work_grab_pending(): a barrier behind an item stays in the list without it, so that who flushes
+ * the item waits for it no more.
+ */
+const grabbed = (barriers: readonly Barrier[], work: string) =>
+  passed(barriers, (one) => ({ ...one, pending: without(one.pending, work) }));
+
 export const workqueueMachine = setup({
   types: { context: {} as WorkqueueContext, events: {} as Stamped<WorkqueueEvent>, emitted: {} as Outgoing, input: {} as WorkqueueInput },
   guards: { isArmed: ({ context: c, event }) => event.type === 'kwork.timer' && c.timers.includes(event.work) },
@@ -66,7 +73,9 @@ export const workqueueMachine = setup({
       const arms = !c.disabled.includes(work) && (modifies || !pending);
       enqueue.emit(was(event, modifies ? pending : arms));
       if (!arms) return;
-      enqueue.assign({ timers: withOne(c.timers, work), pending: without(c.pending, work) });
+      const { barriers, over } = grabbed(c.barriers, work);
+      for (const thread of over) enqueue.emit(wake(thread));
+      enqueue.assign({ timers: withOne(c.timers, work), pending: without(c.pending, work), barriers });
       enqueue.emit(outgoing(c.queue, { type: 'kwork.timer', work }));
     }),
     expire: enqueueActions(({ context: c, event, enqueue }) => {
@@ -120,7 +129,7 @@ export const workqueueMachine = setup({
       if (event.type !== 'kwork.cancel') return;
       const { work, waits } = event;
       enqueue.emit(was(event, isPending(c, work)));
-      const { barriers, over } = passed(c.barriers, (one) => ({ ...one, pending: without(one.pending, work) }));
+      const { barriers, over } = grabbed(c.barriers, work);
       for (const thread of over) enqueue.emit(wake(thread));
       const own: Barrier = { thread: sender(event), pending: [], running: c.running.includes(work) ? [work] : [] };
       enqueue.assign({

@@ -139,7 +139,7 @@ export function workqueue<const W extends string>(
   const input = { queue: `${name}:0`, workerOf, threads: Object.fromEntries(workers.map(([worker]) => [worker, `${kindOf(worker)}:0`])) };
   return {
     kind: name,
-    parts: [{ kind: name, per: 'host', machine: () => workqueueMachine, input: () => input, sets: ['timers', 'running'] }, ...threads],
+    parts: [{ kind: name, per: 'host', machine: () => workqueueMachine, input: () => input }, ...threads],
     queue: (work, into) => steps.asks('queue_work', { type: 'kwork.queue', work }, into),
     queueDelayed: (work, into) => steps.asks('queue_delayed_work', { type: 'kwork.delay', work, modifies: false }, into),
     modDelayed: (work, into) => steps.asks('mod_delayed_work', { type: 'kwork.delay', work, modifies: true }, into),

@@ -48,6 +48,13 @@ declare module '../host/host-env.ts' {
   }
 }
 
+/** The VM that the thread's operation names. */
+export function vmOf(env: HostEnv, thread: HostThread): string {
+  const op = opOf(env, thread);
+  if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
+  return op.vm;
+}
+
 /** The vCPU that the thread's ioctl is for: KVM_RUN, or one of a mechanism. @public */
 export function vcpuOf(env: HostEnv, thread: HostThread) {
   const op = opOf(env, thread);

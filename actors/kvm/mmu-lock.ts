@@ -3,12 +3,13 @@
  * entries behind them. Held for reading: any number of vCPUs map pages of their own.
  */
 import { outgoing } from '../../events/event.ts';
-import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import type { At } from '../kit/primitive.ts';
-import { spinUntilHeld } from '../kit/spinlock.ts';
+import { spinPath } from '../kit/spinlock.ts';
 import { vmIdOf } from './kit-here.ts';
+import { vmOf } from './kvm-env.ts';
 
-const { path, step, call } = host;
+const { step, call } = host;
 const MMU_LOCK = kernelSource(
   'kernel/locking/qrwlock.c, queued_read_lock_slowpath(), queued_write_lock_slowpath(); include/linux/kvm_host.h, mmu_lock',
 );
@@ -16,11 +17,8 @@ const MMU_LOCK = kernelSource(
 /** Of the VM that the thread's operation names. */
 const vmOfOp =
   (env: HostEnv): At<HostThread, HostLocals> =>
-  (thread) => {
-    const op = opOf(env, thread);
-    if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
-    return env.vms[op.vm]!.id;
-  };
+  (thread) =>
+    env.vms[vmOf(env, thread)]!.id;
 
 type Held = 'read' | 'write';
 const ASKS = { read: 'vm.readLockMmu', write: 'vm.lockMmu' } as const;
@@ -31,15 +29,10 @@ const UNLOCKS = { read: 'vm.readUnlockMmu', write: 'vm.unlockMmu' } as const;
  * sleep.
  */
 const lockMmuPath = (vm: At<HostThread, HostLocals>, held: Held, name = `${held}_lock_mmu_lock`) =>
-  path(
-    name,
-    MMU_LOCK,
-    spinUntilHeld(`queued_${held}_lock_slowpath`, {
-      send: (t, l) => outgoing(vm(t, l), { type: ASKS[held] }),
-      answers: { 'vm.mmuLocked': (e) => ({ granted: e.acquired }) },
-    }),
-    { locals: ['granted'] },
-  );
+  spinPath(name, MMU_LOCK, `queued_${held}_lock_slowpath`, {
+    send: (t, l) => outgoing(vm(t, l), { type: ASKS[held] }),
+    answers: { 'vm.mmuLocked': (e) => ({ granted: e.acquired }) },
+  });
 const unlockMmu = (vm: At<HostThread, HostLocals>, held: Held, name = `${held}_unlock_mmu_lock`) =>
   step(name, { spin: -1, send: (t, l) => outgoing(vm(t, l), { type: UNLOCKS[held] }) });
 

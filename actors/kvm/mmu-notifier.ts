@@ -6,18 +6,13 @@
  * @see kernel virt/kvm/kvm_main.c, kvm_mmu_notifier_invalidate_range_start(),
  * __kvm_handle_hva_range()
  */
-import { type HostEnv, type HostItem, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
+import { type HostEnv, type HostItem, host, kernelSource } from '../host/host-env.ts';
 import { allCpusRequestPath } from './kick.ts';
+import { vmOf } from './kvm-env.ts';
 import { writeLockMmuPath, writeUnlockMmu } from './mmu-lock.ts';
 
 const { path, step, call } = host;
 const KVM_MAIN = 'virt/kvm/kvm_main.c';
-
-const vmOf = (env: HostEnv, thread: HostThread): string => {
-  const op = opOf(env, thread);
-  if (op.op !== 'madvise') throw new Error(`${op.op} gives no memory back`);
-  return op.vm;
-};
 
 /**
  * kvm_flush_remote_tlbs(), with mmu_lock held. On x86 the mappings are gone when all vCPUs that

@@ -10,9 +10,9 @@
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, opOf } from '../host/host-env.ts';
-import { vcpuOf } from '../kvm/kvm-env.ts';
+import { vcpuOf, vmOf } from '../kvm/kvm-env.ts';
 import { kvmVmOf } from './kvm-vm.ts';
-import { FDGET, fdOf, fdOfVcpu, fdOfVm, fput, KVM_MAIN, kvmLock, lockPath, returned, toKvm, unlockStep, vmOf } from './lifecycle-env.ts';
+import { FDGET, fdOf, fdOfVcpu, fdOfVm, fput, KVM_MAIN, kvmLock, lockPath, returned, toKvm, unlockStep } from './lifecycle-env.ts';
 import { notifierOf } from './mmu-notifier-list.ts';
 import { putKvm } from './teardown.ts';
 

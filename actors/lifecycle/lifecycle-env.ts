@@ -3,6 +3,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { KvmVmEvent } from '../../events/lifecycle/lifecycle.ts';
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { lockMutexPath, type MutexId, unlockMutexStep } from '../kit/mutex.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import { kvmVmOf } from './kvm-vm.ts';
 
 const { step, call, when } = host;
@@ -37,12 +38,6 @@ export const fdOfVcpu = (vm: string, vcpu: number): ActorId => `kvmfd:${vm}/${vc
 export const fdOfDevice = (vm: string, device: number): ActorId => `kvmfd:${vm}/dev${device}`;
 export const kvmLock = (vm: string): ActorId => `mutex:kvm/${vm}`;
 
-/** The VM that the thread's operation names. */
-export function vmOf(env: HostEnv, t: HostThread): string {
-  const op = opOf(env, t);
-  if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
-  return op.vm;
-}
 /** The file that an operation names: of a device, of a vCPU, else of the VM. */
 export function fdOf(env: HostEnv, t: HostThread): ActorId {
   const op = opOf(env, t);

@@ -7,8 +7,9 @@
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import type { KvmParts } from '../kvm/slots.ts';
-import { FDGET, fdOf, fput, vmOf } from './lifecycle-env.ts';
+import { FDGET, fdOf, fput } from './lifecycle-env.ts';
 import { notifierOf } from './mmu-notifier-list.ts';
 import { findVcpu, putKvm } from './teardown.ts';
 

@@ -10,8 +10,9 @@
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import { kvmVmOf } from './kvm-vm.ts';
-import { FDGET, fdOf, fput, KVM_MAIN, toKvm, vmOf } from './lifecycle-env.ts';
+import { FDGET, fdOf, fput, KVM_MAIN, toKvm } from './lifecycle-env.ts';
 import { notifierOf } from './mmu-notifier-list.ts';
 
 const { path, step, call, loop, when, leaveLoop } = host;

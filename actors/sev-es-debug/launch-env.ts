@@ -16,6 +16,7 @@ import {
   opOf,
 } from '../host/host-env.ts';
 import { lockMutexPath, type MutexId, unlockMutexStep } from '../kit/mutex.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import type { Source } from '../path/path.ts';
 
 const { path, step, when } = host;
@@ -57,12 +58,7 @@ export const kvmLockOf = (vm: string): ActorId => `mutex:kvm/${vm}`;
 /** Whether threads launch the VM in the run. */
 export const isLaunchedInRun = (env: HostEnv, vm: string): boolean => env.settings[vm]?.launched === false;
 
-/** The VM that the thread's ioctl names, and what else the ioctl says. */
-export function vmOf(env: HostEnv, t: HostThread): string {
-  const op = opOf(env, t);
-  if (!('vm' in op)) throw new Error(`${op.op} names no VM`);
-  return op.vm;
-}
+/** What the ioctl is said to return. */
 const returnsOf = (env: HostEnv, t: HostThread): string | undefined => {
   const op = opOf(env, t);
   return 'returns' in op ? op.returns : undefined;

@@ -18,7 +18,7 @@ import {
   kernelSource,
   opOf,
 } from '../host/host-env.ts';
-import { vcpuOf } from '../kvm/kvm-env.ts';
+import { vcpuOf, vmOf } from '../kvm/kvm-env.ts';
 import { issueCommand, lockSevCmd, unlockSevCmd } from '../sev-snp/sev-command.ts';
 import { errnoOfCommand } from '../sev-snp/sev-dead.ts';
 import {
@@ -35,7 +35,6 @@ import {
   toEsv,
   toSev,
   unlockStep,
-  vmOf,
 } from './launch-env.ts';
 import { type LaunchKind, launchable } from './launch-rule.ts';
 import { startPages, updatePages } from './snp-launch.ts';

@@ -11,6 +11,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { SevVmEvent, SevVmFacts } from '../../events/sev-es-debug/launch.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
 import { allCpusRequestPath } from '../kvm/kick.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import {
   errnoLocal,
   esvOf,
@@ -26,7 +27,6 @@ import {
   toEsv,
   toSev,
   unlockStep,
-  vmOf,
 } from './launch-env.ts';
 import type { Operations } from './launch-ioctls.ts';
 import { moveBegins, moveVcpus, sourceErrno } from './launch-rule.ts';

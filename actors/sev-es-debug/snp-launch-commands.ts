@@ -9,13 +9,14 @@ import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import type { SnpArguments, SnpCommand } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import { SHARED } from '../sev-snp/page-fault.ts';
 import { rmpupdatePath } from '../sev-snp/rmpupdate.ts';
 import { issueCommand, lockSevCmd, readResult, SEV_CMD_MUTEX, toldOf } from '../sev-snp/sev-command.ts';
 import { errnoOfCommand, ifAnswered } from '../sev-snp/sev-dead.ts';
 import { SEV_DEVICE } from '../sev-snp/sev-device.ts';
 import type { SnpLaunchFacts } from '../sev-snp/snp-env.ts';
-import { SEV, vmOf } from './launch-env.ts';
+import { SEV } from './launch-env.ts';
 
 const { path, step, call, when, note } = host;
 export type Of<V> = (t: HostThread, l: HostLocals) => V;

@@ -10,12 +10,13 @@
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import type { SnpArguments } from '../../events/sev-snp/snp-command.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostPath, type HostThread, host, opOf } from '../host/host-env.ts';
+import { vmOf } from '../kvm/kvm-env.ts';
 import { pageDigest, VMSA_GPA } from '../sev-snp/firmware/launch-digest.ts';
 import { vmsaPage } from '../sev-snp/firmware/vmsa-page.ts';
 import { SHARED } from '../sev-snp/page-fault.ts';
 import { hasPolicy } from '../sev-snp/snp-checks.ts';
 import { frameOf, toRmp } from '../sev-snp/snp-env.ts';
-import { isBad, isGood, SEV, vmOf } from './launch-env.ts';
+import { isBad, isGood, SEV } from './launch-env.ts';
 import {
   asErrno,
   contextOf,

@@ -8,10 +8,11 @@
 import { outgoing } from '../../events/event.ts';
 import type { RmpUpdate } from '../../events/sev-snp/rmp.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource, opOf } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { untilGranted } from '../host/sleeping.ts';
 import { otherwise } from '../path/path.ts';
 import { updateRmpPath } from './direct-map.ts';
 import { privateTo } from './exits.ts';
+import { TESTS } from './map-lock.ts';
 import { PAGE_ALLOCATOR } from './page-allocator.ts';
 import { frameOf, toRmp } from './snp-env.ts';
 
@@ -50,19 +51,10 @@ const lockOf = (env: HostEnv, l: HostLocals) => folioOf(env, l)?.gfn ?? l.gfn!;
 
 /** folio_lock(): from the look at the RMP to the update. @see domain snp d.4, h R8 */
 export const lockFolio = (env: HostEnv) =>
-  path(
-    'folio_lock',
-    kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_folio(); mm/filemap.c, folio_lock()'),
-    sleepUntil(
-      { first: 'test', again: 'test_again' },
-      {
-        send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.lockFolio', gfn: lockOf(env, l), takes: l.pfn! }),
-        answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
-      },
-      when([(_t, l) => l.granted === true, [leaveLoop]]),
-    ),
-    { locals: ['granted'] },
-  );
+  untilGranted('folio_lock', kernelSource('virt/kvm/guest_memfd.c, kvm_gmem_get_folio(); mm/filemap.c, folio_lock()'), TESTS, {
+    send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.lockFolio', gfn: lockOf(env, l), takes: l.pfn! }),
+    answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
+  });
 export const unlockFolio = (env: HostEnv) =>
   step('folio_unlock', { send: (_t, l) => outgoing(pagesId(env, l), { type: 'pages.unlockFolio', gfn: lockOf(env, l) }) });
 

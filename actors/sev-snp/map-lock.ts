@@ -4,10 +4,10 @@
  */
 import { outgoing } from '../../events/event.ts';
 import { type HostEnv, type HostItem, type HostLocals, host } from '../host/host-env.ts';
-import { sleepUntil } from '../host/sleeping.ts';
+import { untilGranted } from '../host/sleeping.ts';
 import type { Source } from '../path/path.ts';
 
-const { path, step, call, when, leaveLoop } = host;
+const { path, step, call } = host;
 
 /**
  * Full exclusion is what patch 39 was meant to give; its SRCU does not (domain snp h, R3), so this
@@ -15,25 +15,18 @@ const { path, step, call, when, leaveLoop } = host;
  */
 const PATCH_39: Source = { source: 'series v5, patch 39, as it was meant; domain snp d, P3 and P4', grade: 'decision' };
 const pagesId = (env: HostEnv, l: HostLocals) => env.vms[l.vm!]!.pages;
+/** How what is waited for of a page is looked at. */
+export const TESTS = { first: 'test', again: 'test_again' } as const;
 
 /**
  * Asks until it is granted, and sleeps meanwhile; the owner of the page lock wakes the thread. A
  * page-state change under way is waited for. Expects `vm` and `gfn`.
  */
 const waitFor = (env: HostEnv, name: string, ask: 'pages.lock' | 'pages.beginPsc' | 'pages.synchronize', origin = PATCH_39) =>
-  path(
-    name,
-    origin,
-    sleepUntil(
-      { first: 'test', again: 'test_again' },
-      {
-        send: (_t, l) => outgoing(pagesId(env, l), { type: ask, gfn: l.gfn! }),
-        answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
-      },
-      when([(_t, l) => l.granted === true, [leaveLoop]]),
-    ),
-    { locals: ['granted'] },
-  );
+  untilGranted(name, origin, TESTS, {
+    send: (_t, l) => outgoing(pagesId(env, l), { type: ask, gfn: l.gfn! }),
+    answers: { 'pages.granted': (e) => ({ granted: e.granted }) },
+  });
 
 export const lockPagePath = (env: HostEnv) => waitFor(env, 'lock_page_state', 'pages.lock');
 /**

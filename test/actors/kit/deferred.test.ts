@@ -252,6 +252,12 @@ describe('what those contracts do not promise', () => {
     broken([worker, blind], [[blind.wakeUp(), blind.stop()]], [], 'deadlock'));
   it('KIT-51 a thread that is stopped before it has run never runs its function', () =>
     clean([worker], [[worker.wakeUp(), worker.stop()]], [may('skipped', (s) => s.ran === 0)]));
+  it('a thread that is parked before it has run does not run its function until it is unparked', () =>
+    clean(
+      [worker],
+      [[worker.park(), seen.load('ran', ran), when([(_t, l) => ran.of(l)! > 0, [isLate]]), worker.unpark(), worker.stop()]],
+      [late, may('ran', (s) => s.ran === 1)],
+    ));
   it('cancel_work() does not wait', () => broken([wq], [[wq.queue('item'), wq.cancel('item'), free]], [late], 'seen.late'));
   it('after cancel_work_sync() another may queue the item', () =>
     broken([wq], [[wq.queue('item'), wq.cancelSync('item'), free], [wq.queue('item')]], [late], 'seen.late'));

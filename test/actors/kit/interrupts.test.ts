@@ -133,7 +133,9 @@ kitClaims([
     source: 'kernel/notifier.c, blocking_notifier_chain_unregister(), 6.12',
     grade: 'memory',
     mutants: {
-      'no one is seen who walks it': { chain: provides({ actions: { enter: assign({}) } }) },
+      'who changes a blocking one waits for no call': { chain_rwsem: provides({ guards: { isGranted: () => true } }) },
+      'no reader of SRCU is seen': { chain_srcu: provides({ actions: { enter: assign({}), leave: assign({}) } }) },
+      'no reader of RCU is seen': { rcu: provides({ actions: { enter: assign({}), leave: assign({}) } }) },
       'it stays in the list': { chain: provides({ actions: { unregister: assign({}) } }) },
     },
     check: (use) => {
@@ -178,6 +180,22 @@ describe('what those contracts do not promise', () => {
   });
 });
 
+describe('a notifier chain', () => {
+  const inner = notifierChain('inner', { leaf: { does: () => [seen.addReturn('other', 1)] } }, { kind: 'raw' });
+  const outer: Chain = notifierChain('outer', { ...blocks, first: { does: (env) => [inner.call(env)], priority: 1 } }, { kind: 'atomic' });
+  it('goes on behind a block that has called another chain', () =>
+    clean(
+      [inner, outer],
+      [(env) => [inner.register('leaf'), outer.register('first'), outer.register('second'), outer.call(env)]],
+      [may('both', (s) => s.other === 1 && s.ran === 1)],
+    ));
+  it('of the kind atomic has callbacks that do not sleep', () => {
+    const c = completion('c');
+    const sleeps = notifierChain('sleeps', { block: { does: () => [c.wait()] } }, { kind: 'atomic' });
+    expect(() => of([c, sleeps], [(env) => [sleeps.call(env)]])).toThrow('inside rcu_read_lock()');
+  });
+});
+
 describe('a handler', () => {
   const s = spinlock('s');
   const locks = interrupt('locks', { handler: () => [s.lock(), s.unlock()] });
@@ -191,6 +209,8 @@ describe('a handler', () => {
       [kernel(irq.raise(), seen.addReturn('other', 1))],
       [may('before', (c) => c.ran > c.other), may('after', (c) => c.other > c.ran)],
     ));
+  it('is enabled no more often than it was disabled', () =>
+    expect(() => of([irq], [kernel(irq.enable())])).toThrow('thread:p0/0 enables what is not disabled: "Unbalanced enable for IRQ"'));
   it('does not sleep', () => {
     const c = completion('c');
     const sleeps = interrupt('sleeps', { handler: () => [c.wait()] });

@@ -27,7 +27,8 @@ const refused = sometimes('lock.refused', {
 const section = [inside.addReturn('count', 1), inside.addReturn('count', -1)];
 const m = mutex('m');
 const s = spinlock('s');
-const got = local<boolean>('got');
+// The steps of a lock have a local of this name too.
+const got = local<boolean>('granted');
 
 const of = (items: readonly HostItem[], properties = [alone], host_ = {}) =>
   raced({

@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, createActor } from 'xstate';
+import { mutexMachine } from '../../../actors/host/kernel-objects.ts';
+import { rwlockMachine } from '../../../actors/kit/rwlock.ts';
 import { rwsemMachine } from '../../../actors/kit/rwsem.ts';
 import { semaphoreMachine } from '../../../actors/kit/semaphore.ts';
 
@@ -17,9 +19,9 @@ function heard(machine: AnyStateMachine, input?: object) {
   let answer: boolean | undefined;
   const woken = new Set<string>();
   actor.on('*', (emitted) => {
-    const { to, event } = emitted as unknown as { to: string; event: { granted?: boolean; thread?: string } };
+    const { to, event } = emitted as unknown as { to: string; event: { granted?: boolean; acquired?: boolean; thread?: string } };
     if (to === 'sched') woken.add(event.thread!);
-    else answer = event.granted;
+    else answer = event.granted ?? event.acquired;
   });
   actor.start();
   return {
@@ -98,5 +100,24 @@ describe('a queue of sleepers', () => {
         }
       }),
     );
+  });
+});
+
+describe('who waits for a lock', () => {
+  it('is woken no more once a signal has ended the wait', () => {
+    const { ask, woken } = heard(mutexMachine);
+    expect([0, 1, 2].map((who) => ask(who, { type: 'mutex.lock' }))).toEqual([true, false, false]);
+    expect(ask(1, { type: 'mutex.trylock' })).toBe(false);
+    ask(0, { type: 'mutex.unlock' });
+    expect([...woken]).toEqual(['t2']);
+  });
+  it('for reading, at the head of the queue of an rwlock, is passed by no writer', () => {
+    const { ask } = heard(rwlockMachine);
+    const [reads, writes] = [false, true];
+    expect(ask(0, { type: 'rwlock.trylock', writes })).toBe(true);
+    for (const type of ['rwlock.trylock', 'rwlock.wait', 'rwlock.wait']) expect(ask(1, { type, writes: reads })).toBe(false);
+    ask(0, { type: 'rwlock.unlock', writes });
+    expect(ask(2, { type: 'rwlock.trylock', writes })).toBe(false);
+    expect(ask(1, { type: 'rwlock.wait', writes: reads })).toBe(true);
   });
 });

@@ -38,7 +38,8 @@ const neverNoted = always('inside.never-noted', { ...known, check: (world) => (n
 const reads = [inside.addReturn('readers', 1), inside.addReturn('readers', -1)];
 const writes = [inside.addReturn('writers', 1), inside.addReturn('writers', -1)];
 const note = inside.store('noted', true);
-const got = local<boolean>('got');
+// The steps of a lock have a local of this name too.
+const got = local<boolean>('granted');
 const free = { isGranted: () => true };
 
 const lock = rwlock('lock');
@@ -248,6 +249,12 @@ describe('a lock for readers and writers', () => {
     const reader = [both.read([data.load('a', a), data.load('b', b)]), torn];
     expect(threads([writer, writer], { uses: [data, both] })).toMatchObject(clean);
     expect(threads([writer, reader], { uses: [inside, data, both], properties: [neverNoted, progress] })).toMatchObject(clean);
+  });
+  it('of a seqlock is read inside the read of another', () => {
+    const outer = seqcount('outer');
+    const inner = seqlock('inner');
+    const items = [inner.writeLock(), inner.writeUnlock(), outer.read([inner.read([data.load('a', a)])])];
+    expect(threads([items], { uses: [data, outer, inner], properties: [progress] })).toMatchObject(clean);
   });
   it('is refused where a sequence is written with preemption on', () =>
     expect(() => threads([[count.writeBegin()]], { uses: [count] })).toThrow('needs preemption off'));

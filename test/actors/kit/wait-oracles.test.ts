@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { completionMachine } from '../../../actors/kit/completion.ts';
+import { irqDescMachine } from '../../../actors/kit/irq-desc.ts';
 import { chainMachine } from '../../../actors/kit/notifier-machine.ts';
 import { timeoutMachine } from '../../../actors/kit/timeout.ts';
 import { timerMachine } from '../../../actors/kit/timer.ts';
@@ -141,6 +142,28 @@ describe('a work queue', () => {
         }
       }),
     );
+  });
+});
+
+describe('who flushes an item', () => {
+  it('waits no more once mod_delayed_work() has taken it out of the queue', () => {
+    const send = started(workqueueMachine, { queue: 'wq:0', workerOf: { a: 'a' }, threads: { a: 'wq_a:0' } });
+    const from = 'thread:a/0';
+    send({ type: 'kwork.queue', work: 'a', from: 'thread:b/0' });
+    send({ type: 'kwork.flush', works: ['a'], timers: false, from });
+    expect(send({ type: 'kwork.flushed?', from }).at(-1)!.event.done).toBe(false);
+    expect(to(send({ type: 'kwork.delay', work: 'a', modifies: true, from: 'thread:b/0' }), 'task.wake')).toEqual([from]);
+    expect(send({ type: 'kwork.flushed?', from }).at(-1)!.event.done).toBe(true);
+  });
+});
+
+describe('the descriptor of an interrupt', () => {
+  it('has one that came while it was disabled come again on the same CPU', () => {
+    const send = started(irqDescMachine);
+    send({ type: 'desc.disable', from: 'thread:a/0' });
+    expect(send({ type: 'desc.begin', from: 'dev:1' })[0]!.event.value).toBe(false);
+    expect(send({ type: 'desc.enable', from: 'thread:a/0' })[0]!.event).toMatchObject({ value: true, cpu: 'pcpu:1' });
+    expect(send({ type: 'desc.begin', from: 'dev:1' })[0]!.event.value).toBe(true);
   });
 });
 

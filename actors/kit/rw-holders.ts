@@ -1,0 +1,25 @@
+/** Who holds a lock that is for many readers or one writer, and who waits for it. */
+import type { ActorId } from '../../events/event.ts';
+
+export interface Holders {
+  readonly writer: ActorId | null;
+  /** Each time that it is held for reading. */
+  readonly readers: readonly ActorId[];
+}
+export interface Waiter {
+  readonly id: ActorId;
+  readonly writes: boolean;
+}
+
+export const FREE: Holders = { writer: null, readers: [] };
+export const isFree = ({ writer, readers }: Holders): boolean => writer === null && readers.length === 0;
+
+export const held = <C extends Holders>(c: C, by: ActorId, writes: boolean): C =>
+  writes ? { ...c, writer: by } : { ...c, readers: [...c.readers, by].sort() };
+
+/** @throws Error if it does not hold it so */
+export function released<C extends Holders>(c: C, by: ActorId, writes: boolean, verb: string): C {
+  const at = c.readers.indexOf(by);
+  if (writes ? c.writer !== by : at < 0) throw new Error(`${by} ${verb} what it does not hold for ${writes ? 'writing' : 'reading'}`);
+  return writes ? { ...c, writer: null } : { ...c, readers: c.readers.filter((_, place) => place !== at) };
+}
