@@ -110,8 +110,8 @@ function ofWorld(id: string, given: Rest | OfPairs): Rest {
 
 /** A form of properties of the world, or of pairs. @public */
 export interface WorldForm {
-  (id: string, rest: Rest): Property;
   (id: string, rest: OfPairs): Property;
+  (id: string, rest: Rest): Property;
 }
 
 /** A property that holds in every state; `check` has evidence where it does not. @public */

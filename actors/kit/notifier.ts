@@ -16,7 +16,7 @@ import type { NotifierEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
 import { fn } from './fn.ts';
-import type { Body } from './kthread.ts';
+import type { Sourced } from './kthread.ts';
 import { local } from './local.ts';
 import { chainMachine } from './notifier-machine.ts';
 import type { Primitive } from './primitive.ts';
@@ -29,8 +29,7 @@ const SOURCE = fromMemory('kernel/notifier.c, notifier_call_chain(), notifier_ch
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
 
 /** A block of a chain. @public */
-export interface Block {
-  readonly does: Body;
+export interface Block extends Pick<Sourced, 'does'>, Partial<Pick<Sourced, 'source'>> {
   /** Higher ones are called first, equal ones by registration. 0 unless given. */
   readonly priority?: number;
   /** NOTIFY_STOP: no block behind it is called. */
@@ -150,8 +149,8 @@ export function notifierChain<const B extends string>(
           steps.next('next_nb', nextNb, (_t, l) => nb.of(l)!),
           when(
             ...all.map(
-              ([block, { does, stops }]) =>
-                [nb.is(block), [call(fn(block, SOURCE, [...does(env), ...(stops ? [when([stops, [stopped]])] : [])]))]] as const,
+              ([block, { does, source = SOURCE, stops }]) =>
+                [nb.is(block), [call(fn(block, source, [...does(env), ...(stops ? [when([stops, [stopped]])] : [])]))]] as const,
             ),
           ),
           nb.set((_t, l) => nextNb.of(l) ?? null) as HostItem,
