@@ -68,9 +68,11 @@ export {
   endlessly,
   eventually,
   leavesEach,
+  type OfPairs,
   type Property,
   type PropertyForm,
   sometimes,
+  type WorldForm,
 } from '../sim/property.ts';
 export { BITS64, GFN, integer, NAME, named, PFN, strict, VCPU, vcpuNamed } from '../sim/scenario/fields.ts';
 export type { Path as IssuePath, PathIssue } from '../sim/scenario/issues.ts';

@@ -22,7 +22,7 @@ export {
   step,
   when,
 } from '../actors/kit/items.ts';
-export { type Body, type Kthread, kthread, mayIdle, type Runs } from '../actors/kit/kthread.ts';
+export { type Body, type Kthread, kthread, mayIdle, type Runs, type Sourced } from '../actors/kit/kthread.ts';
 export { type Given, type Local, local } from '../actors/kit/local.ts';
 export { type LockWhere, type Mutex, mutex } from '../actors/kit/mutex.ts';
 export { type Block, type ChainKind, type NotifierChain, notifierChain } from '../actors/kit/notifier.ts';

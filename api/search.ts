@@ -20,7 +20,7 @@ import { resolved, type ScenarioOptions, type ScenarioSource, scenario as scenar
  * @public
  */
 export interface SearchOptions {
-  /** States before the search gives up. */
+  /** States before the search gives up; those of the scenario's `bounds` unless given. */
   readonly statesMax?: number;
   /**
    * Called now and then; the search ends early once it answers true, and what was found is kept.
@@ -115,7 +115,7 @@ function futuresOf(journal: Journal, { variant, set, mutant, liveness = false }:
  * @public
  */
 export function explore(source: ScenarioSource | Journal, options: ExploreOptions = {}): ExploreReport {
-  const { deviations, preemptions, switches, statesMax = STATES_DEFAULT, from = 0 } = options;
+  const { deviations, preemptions, switches, from = 0 } = options;
   const { symmetry = false, local = false, compact = false, liveness = false } = options;
   const scheduler: true | false | 'where-it-applies' = options.scheduler ?? 'where-it-applies';
   const limits: Limits = {
@@ -135,7 +135,9 @@ export function explore(source: ScenarioSource | Journal, options: ExploreOption
   });
   if (journal === null && options.from !== undefined)
     throw new RangeError('found from; expected it with a journal: a scenario is searched from its start');
-  const scenario = journal ? futuresOf(journal, options) : resolved(source as ScenarioSource, options);
+  const written = journal ? null : scenarioFrom(source as ScenarioSource);
+  const scenario = written ? resolved(written, options) : futuresOf(journal!, options);
+  const { statesMax = written?.bounds?.states ?? STATES_DEFAULT } = options;
   const request = {
     scenario,
     maxStates: statesMax,
@@ -207,7 +209,7 @@ export interface CompareReport {
  */
 export function compare(source: ScenarioSource, options: CompareOptions = {}): CompareReport {
   const scenario = scenarioFrom(source);
-  const { statesMax: maxStates = COMPARED_STATES_DEFAULT, onProgress } = options;
+  const { statesMax: maxStates = scenario.bounds?.states ?? COMPARED_STATES_DEFAULT, onProgress } = options;
   const rows: ComparedRow[] = [];
   for (const name of variantNames(scenario)) {
     const search = compareOrRefuse(resolved(scenario, { ...options, variant: name }), { maxStates, isTimed: onProgress !== undefined });

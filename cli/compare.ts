@@ -168,7 +168,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
   const [reference] = args as [string];
   if (json && options.markdown) throw usageError('--json and --markdown are two forms of one table; leave one out');
   const { scenario } = loadReference(reference, io);
-  const { maxStates = STATES_DEFAULT, time, mutant } = options;
+  const { maxStates = scenario.bounds?.states ?? STATES_DEFAULT, time, mutant } = options;
   const rows: Row[] = [];
   let stopped = false;
   for (const variant of variantNames(scenario)) {
@@ -214,7 +214,11 @@ export const COMMAND: Command = {
   ],
   options: [
     ...SCENARIO_OPTIONS.filter(({ flags }) => !flags.startsWith('--variant')),
-    { flags: '--max-states <n>', description: `states of each search (default: ${STATES_DEFAULT})`, parse: integer(1) },
+    {
+      flags: '--max-states <n>',
+      description: `states of each search (default: the scenario's bounds.states, or ${STATES_DEFAULT})`,
+      parse: integer(1),
+    },
     { flags: '--time <s>', description: 'seconds for each variant', parse: integer(1) },
     { flags: '--markdown', description: 'the table as Markdown' },
   ],

@@ -39,6 +39,9 @@ function valueText(name: string, value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** What a field of memory holds or an answer gives: told as it is, `false` and `null` as well. */
+const HELD: readonly string[] = ['value', 'expected'];
+
 /**
  * Fields of a message that are set, and zeros that have a text; the only field of a message is told
  * in any case.
@@ -46,6 +49,7 @@ function valueText(name: string, value: Json): string {
 function fieldsText(fields: JsonObject, nested = false): string {
   const isAlone = Object.keys(fields).length === 1;
   const words = Object.entries(fields).flatMap(([name, value]) => {
+    if (HELD.includes(name) && (isAlone || 'field' in fields)) return [`${name}=${valueText(name, value)}`];
     if (value === null || (nested && value === 0 && textOf(name, value) === null)) return [];
     if (value === true) return [name];
     if (value === false) return isAlone ? [`no ${name}`] : [];

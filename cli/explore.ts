@@ -119,13 +119,13 @@ async function found(
   reference: string | undefined,
   flags: ExploreFlags,
   call: Call,
-): Promise<Carried & { readonly subject: SearchSubject }> {
+): Promise<Carried & { readonly subject: SearchSubject; readonly budget?: number }> {
   const { io } = call;
   if (flags.merge !== undefined) return carryMerge(flags.merge, reference, flags, io);
-  const { subject, image } = await askedFor(reference, flags, io);
+  const { subject, image, states } = await askedFor(reference, flags, io);
   expectPaths(pathsNamed(flags), subject.scenario);
   const { maxMemory, resume, graphStates = GRAPH_STATES } = flags;
-  const budget = flags.maxStates ?? STATES_DEFAULT;
+  const budget = flags.maxStates ?? states ?? STATES_DEFAULT;
   const maxStates = flags.graph === undefined ? budget : Math.min(budget, graphStates + 1);
   const keep = flags.checkpoint ?? resume;
   const kept = keep === undefined ? null : keeper(keep, flags.checkpointEvery ?? CHECKPOINT_STATES, subject, call);
@@ -151,6 +151,7 @@ async function found(
         .catch(shownAsRun({ ...subject, folder: flags.output, io }))
         .catch(unlessDamaged(resume))),
       subject,
+      budget,
     };
   } finally {
     kept?.close();
@@ -161,14 +162,8 @@ async function found(
  * The graph in its file, and its size.
  * @throws CliError if the space is too large, or was not searched to the end
  */
-function writtenGraph(
-  file: string,
-  { graph, limit }: Exploration,
-  { name }: ResolvedScenario,
-  { maxStates = STATES_DEFAULT, graphStates = GRAPH_STATES }: ExploreFlags,
-  io: Io,
-) {
-  if (limit === 'states') throw tooLarge(name, Math.min(maxStates, graphStates));
+function writtenGraph(file: string, { graph, limit }: Exploration, { name }: ResolvedScenario, statesMax: number, io: Io) {
+  if (limit === 'states') throw tooLarge(name, statesMax);
   if (graph === undefined) throw notWhole(name);
   const bytes = writeGraph(graph, file, io);
   return { file, bytes, states: graph.states.length, steps: graph.steps.length };
@@ -185,9 +180,10 @@ async function run(call: Call): Promise<number> {
   if (flags.graph !== undefined) checkGraphFile(flags.graph, io);
   if (flags.output !== undefined) checkFolder(resolve(io.cwd, flags.output), flags.output);
   if (strategy !== undefined) return runSampling(call, call.options as SamplingOptions, (await askedFor(args[0], flags, io)).subject);
-  const { result, interrupted, subject, sharding } = await found(args[0], flags, call);
+  const { result, interrupted, subject, sharding, budget = STATES_DEFAULT } = await found(args[0], flags, call);
   const { scenario, prefix } = subject;
-  const graph = flags.graph === undefined ? null : writtenGraph(flags.graph, result, scenario, flags, io);
+  const graphMax = Math.min(budget, flags.graphStates ?? GRAPH_STATES);
+  const graph = flags.graph === undefined ? null : writtenGraph(flags.graph, result, scenario, graphMax, io);
   const violations: Shown[] = [];
   for (const violation of result.violations) {
     const recorded = await recordTrail({

@@ -34,10 +34,11 @@ const openText = (open: readonly Item[], whole: boolean): string =>
 /** @throws CliError if it is interrupted: what is not searched may be taken */
 export async function fullCoverageOf(
   reference: string,
-  { mutant, maxStates = COVERAGE_STATES }: { readonly mutant?: string | undefined; readonly maxStates?: number | undefined },
+  { mutant, maxStates: asked }: { readonly mutant?: string | undefined; readonly maxStates?: number | undefined },
   io: Io,
 ): Promise<FullCoverage> {
   const { scenario } = loadReference(reference, io);
+  const maxStates = asked ?? scenario.bounds?.states ?? COVERAGE_STATES;
   const ledgers: Ledger[] = [];
   const partly: string[] = [];
   const against: string[] = [];

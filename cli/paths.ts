@@ -1,6 +1,6 @@
 /** `paths`: kernel functions and instructions as the model walks them, in pseudo-code. */
 import { topologyOf } from '../sim/host/topology.ts';
-import { outlinesOf } from '../sim/paths/outline.ts';
+import { type Outline, outlinesOf } from '../sim/paths/outline.ts';
 import { pathsIn, type Site } from '../sim/paths/sites.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { loadReference, resolved } from './catalog.ts';
@@ -38,6 +38,11 @@ function sitesOf(paths: ReadonlyMap<string, readonly Site[]>, name: string, scen
   });
 }
 
+/** A place at which the path has this form. */
+function siteOf({ places: [first] }: Outline, sites: readonly Site[]): Site {
+  return sites.find(({ kind, prefix }) => kind === first!.kind && prefix === first!.path)!;
+}
+
 function run({ io, out, json, args, options: given }: Call): number {
   const options = given as Options;
   const [name] = args;
@@ -69,8 +74,8 @@ function run({ io, out, json, args, options: given }: Call): number {
     }
     out.line(LEGEND);
   } else {
-    const graph = flowOf(outlines[0]!, sites[0]!, depth);
-    out.lines(format === 'dot' ? dotOf(graph) : flowChartOf(graph));
+    const graphs = outlines.map((outline) => flowOf(outline, siteOf(outline, sites), depth));
+    out.lines(format === 'dot' ? dotOf(graphs) : flowChartOf(graphs));
   }
   return EXIT.ok;
 }

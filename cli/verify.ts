@@ -245,7 +245,7 @@ export const COMMAND: Command = {
     },
     {
       flags: '--max-states <n>',
-      description: `with --full-coverage: states of each variant; beyond, schedules that deviate least (default: ${COVERAGE_STATES})`,
+      description: `with --full-coverage: states of each variant; beyond, schedules that deviate least (default: bounds.states, or ${COVERAGE_STATES})`,
       parse: integer(1),
     },
     { flags: '--salvage <file>', description: 'copy what is good of a damaged or torn journal to another file; - for standard output' },

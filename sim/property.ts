@@ -77,14 +77,51 @@ export interface CpuInCycle {
 }
 
 type Rest = Omit<Property, 'id' | 'form' | 'each' | 'owes' | 'cycle' | 'monitor'>;
+/**
+ * Of each pair of two different actors, the first of the first kind and the second of the second;
+ * two of the same kind are two pairs. It looks at actors of `kinds` as well.
+ * @public
+ */
+export interface OfPairs extends Omit<Rest, 'kinds' | 'check'> {
+  readonly pair: readonly [string, string];
+  readonly kinds?: readonly string[];
+  readonly check: (one: ActorView<never>, other: ActorView<never>, world: WorldView) => string | null;
+}
+/** A property of pairs as one of the world: evidence of any pair is evidence. */
+function ofWorld(id: string, given: Rest | OfPairs): Rest {
+  if (!('pair' in given)) return given;
+  const { pair, kinds = [], check, ...rest } = given;
+  if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((kind) => typeof kind === 'string' && kind !== ''))
+    throw new Error(`property ${id}: pair is ${JSON.stringify(pair)}; expected two kinds of actors, such as ["vcpu", "vcpu"]`);
+  const [first, second] = pair as unknown as OfPairs['pair'];
+  return {
+    ...rest,
+    kinds: [...new Set([first, second, ...kinds])],
+    check: (world) => {
+      for (const one of world.actors<never>(first))
+        for (const other of world.actors<never>(second)) {
+          const evidence = one.id === other.id ? null : check(one, other, world);
+          if (evidence !== null) return `${one.id} and ${other.id}: ${evidence}`;
+        }
+      return null;
+    },
+  };
+}
+
+/** A form of properties of the world, or of pairs. @public */
+export interface WorldForm {
+  (id: string, rest: OfPairs): Property;
+  (id: string, rest: Rest): Property;
+}
+
 /** A property that holds in every state; `check` has evidence where it does not. @public */
-export const always = (id: string, rest: Rest): Property => ({ id, form: 'always', ...rest });
+export const always: WorldForm = (id: string, rest: Rest | OfPairs): Property => ({ id, form: 'always', ...ofWorld(id, rest) });
 /**
  * Something that comes true in some run; `check` has evidence where it has. A race that never
  * happens proves nothing.
  * @public
  */
-export const sometimes = (id: string, rest: Rest): Property => ({ id, form: 'sometimes', ...rest });
+export const sometimes: WorldForm = (id: string, rest: Rest | OfPairs): Property => ({ id, form: 'sometimes', ...ofWorld(id, rest) });
 /** Comes true at some time in every fair schedule. @public */
 export const eventually = (id: string, rest: Rest): Property => ({ id, form: 'eventually', ...rest });
 

@@ -16,7 +16,7 @@ import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state
 import { type Item, otherwise, type Step } from '../path/path.ts';
 import { fn } from './fn.ts';
 import { irqDescMachine } from './irq-desc.ts';
-import { type Body, mayIdle, threadPart, wakeStep } from './kthread.ts';
+import { type Body, bodyPath, mayIdle, threadPart, wakeStep } from './kthread.ts';
 import { local } from './local.ts';
 import type { Part, Primitive } from './primitive.ts';
 
@@ -103,7 +103,7 @@ const handled = (name: string, desc: Desc, { handler, thread }: Handling, env: H
       yes.is(true),
       [
         loop(
-          ...(handler ? [call(fn(name, SOURCE, handler(env)))] : []),
+          ...(handler ? [call(bodyPath(name, handler, SOURCE, env))] : []),
           ...(thread ? [desc.says('set_bit', { type: 'desc.wakeThread' }), wakeStep(`${name}_thread:0`, '__irq_wake_thread')] : []),
           desc.asks('irqd_clear', { type: 'desc.end' }),
           when([yes.is(false), [leaveLoop]]),
@@ -123,7 +123,7 @@ const threaded = (name: string, desc: Desc, body: Body, env: HostEnv): HostPath 
           yes.is(true),
           [
             setCurrentRunning(),
-            call(fn(`${name}_thread_fn`, SOURCE, body(env))),
+            call(bodyPath(`${name}_thread_fn`, body, SOURCE, env)),
             desc.says('wake_threads_waitq', { type: 'desc.threadDone' }),
           ],
         ],

@@ -10,6 +10,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostPath, host, toCpu } from '../host/host-env.ts';
 import { kernelThreadMachine } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';
+import type { Source } from '../path/path.ts';
 import { type Cell, cell } from './cell.ts';
 import { type Completion, completion } from './completion.ts';
 import { fn } from './fn.ts';
@@ -19,11 +20,34 @@ import type { Part, Primitive } from './primitive.ts';
 const { step, call, loop, when, stop, leaveLoop } = host;
 const SOURCE = fromMemory('kernel/kthread.c, kthread(), kthread_stop(), kthread_park(), __kthread_parkme()');
 
+/** What gives items, made when a run is set up: it may name primitives that come after it. */
+type Does = (env: HostEnv) => readonly HostItem[];
+/** The same with where it comes from: its steps cite that. @public */
+export interface Sourced {
+  /** Document, section or kernel function, version; how well that is known, if not from memory. */
+  readonly source: string | Source;
+  readonly does: Does;
+}
 /**
- * What a thread walks, made when a run is set up: it may name primitives that come after it.
+ * What a thread, a work item, a timer or a handler walks. Without a source of its own its steps
+ * cite that of the primitive.
  * @public
  */
-export type Body = (env: HostEnv) => readonly HostItem[];
+export type Body = Does | Sourced;
+
+/** A body with its source. */
+export const bodyOf = (
+  body: Body,
+  otherwise: Source,
+  env: HostEnv,
+): { readonly source: string | Source; readonly items: readonly HostItem[] } =>
+  typeof body === 'function' ? { source: otherwise, items: body(env) } : { source: body.source, items: body.does(env) };
+
+/** A body as a function of this name. */
+export function bodyPath(name: string, body: Body, otherwise: Source, env: HostEnv): HostPath {
+  const { source, items } = bodyOf(body, otherwise, env);
+  return fn(name, source, items);
+}
 
 /** try_to_wake_up() of this thread, if its state is one of those that `mode` names. */
 export const wakeStep = (thread: ActorId, as: string, mode: 'normal' | 'parked' = 'normal'): HostItem =>
@@ -151,7 +175,7 @@ export function kthread(name: string, body: Body, { cpu }: Runs = {}): Kthread {
   const exited = completion(`${name}_exited`);
   const parked = completion(`${name}_parked`);
   const walks = (env: HostEnv) => {
-    const threadfn = call(fn('threadfn', SOURCE, body(env)));
+    const threadfn = call(bodyPath('threadfn', body, SOURCE, env));
     return fn('kthread', SOURCE, [
       mayIdle(flags.load('should_stop', shouldStop, { as: 'test_bit' })),
       when([shouldStop.is(false), [mayIdle(parkmeItem(flags, parked)), threadfn]]),

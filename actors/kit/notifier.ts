@@ -17,7 +17,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { NotifierEvent } from '../../events/kit-waits.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { fn } from './fn.ts';
-import type { Body } from './kthread.ts';
+import type { Sourced } from './kthread.ts';
 import { local } from './local.ts';
 import { chainMachine } from './notifier-machine.ts';
 import type { Primitive } from './primitive.ts';
@@ -32,8 +32,7 @@ const SOURCE = kernelSource('kernel/notifier.c, notifier_call_chain(), notifier_
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
 
 /** A block of a chain. @public */
-export interface Block {
-  readonly does: Body;
+export interface Block extends Pick<Sourced, 'does'>, Partial<Pick<Sourced, 'source'>> {
   /** Higher ones are called first, equal ones by registration. 0 unless given. */
   readonly priority?: number;
   /** NOTIFY_STOP: no block behind it is called. */
@@ -107,8 +106,8 @@ function callItem(name: string, chain: ActorId, blocks: readonly (readonly [stri
     });
   const stopped = note(() => ({ [nextNb.name]: null }));
   const bodies = blocks.map(
-    ([block, { does, stops }]) =>
-      [nb.is(block), [call(fn(block, SOURCE, [...does(env), ...(stops ? [when([stops, [stopped]])] : [])]))]] as const,
+    ([block, { does, source = SOURCE, stops }]) =>
+      [nb.is(block), [call(fn(block, source, [...does(env), ...(stops ? [when([stops, [stopped]])] : [])]))]] as const,
   );
   return call(
     fn('notifier_call_chain', SOURCE, [

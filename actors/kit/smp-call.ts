@@ -15,7 +15,7 @@ import { raiseOn } from '../host/kernel-thread.ts';
 import { otherwise } from '../path/path.ts';
 import { fn } from './fn.ts';
 import { handlerPart } from './interrupt.ts';
-import type { Body } from './kthread.ts';
+import { type Body, bodyPath } from './kthread.ts';
 import { local } from './local.ts';
 import type { Primitive } from './primitive.ts';
 
@@ -89,7 +89,7 @@ export function smpCall(name: string, body: Body): SmpCall {
           answers: { 'call.is': (e) => ({ [runs.name]: e.value }) },
         }),
         when([runs.is(false), [leaveLoop]]),
-        call(fn(name, SOURCE, body(env))),
+        call(bodyPath(name, body, SOURCE, env)),
         tells('csd_unlock', 'call.end'),
       ),
     ]);
@@ -115,7 +115,7 @@ export function smpCall(name: string, body: Body): SmpCall {
   /** The function itself, where the caller is. */
   const runLocally = (env: HostEnv): readonly HostItem[] => [
     step('local_irq_save', { irqs: false, ns: 5 }),
-    call(fn(name, SOURCE, body(env))),
+    call(bodyPath(name, body, SOURCE, env)),
     step('local_irq_restore', { irqs: true, ns: 5 }),
   ];
   const calls = (as: string, targets: Cpus<readonly ActorId[]>, items: readonly HostItem[], { wait = true }: Waits): HostItem =>

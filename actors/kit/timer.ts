@@ -21,7 +21,7 @@ import { type Handles, raiseOn } from '../host/kernel-thread.ts';
 import type { Source } from '../path/path.ts';
 import { fn } from './fn.ts';
 import { handlerPart } from './interrupt.ts';
-import type { Body } from './kthread.ts';
+import { type Body, bodyOf } from './kthread.ts';
 import { type Local, local } from './local.ts';
 import type { Primitive } from './primitive.ts';
 import type { Test } from './wait-queue.ts';
@@ -159,11 +159,11 @@ class Steps {
   }
 
   /** The function, if the timer is pending on this CPU still. */
-  runsOn(as: string, name: string, body: readonly HostItem[], restarts?: Test) {
+  runsOn(as: string, name: string, { source, items }: ReturnType<typeof bodyOf>, restarts?: Test) {
     const end = step('clear_running_timer', { ...this.#source, send: () => outgoing(this.#timer, { type: 'timer.ran' }) });
     const asked = restarts ? [note((t, l) => ({ [again.name]: restarts(t, l) }))] : [];
     const restarted = restarts ? [when([again.is(true), [this.asks('enqueue_hrtimer', 'mod')]])] : [];
-    const runsBody = call(fn(`${name}_fn`, this.#source, [...body, ...asked]));
+    const runsBody = call(fn(`${name}_fn`, source, [...items, ...asked]));
     return fn(
       as,
       this.#source,
@@ -191,7 +191,7 @@ export function timer(name: string, body: Body): Timer {
   const steps = new Steps(name, TIMER);
   return {
     kind: name,
-    parts: partsOf(name, 'softirq', (env) => steps.runsOn('call_timer_fn', name, body(env))),
+    parts: partsOf(name, 'softirq', (env) => steps.runsOn('call_timer_fn', name, bodyOf(body, TIMER, env))),
     mod: (into) => steps.asks('mod_timer', 'mod', into),
     pending: (into) => steps.asks('timer_pending', { type: 'timer.pending?' }, into),
     delete: (into) => steps.asks('timer_delete', { type: 'timer.del', shutdown: false }, into),
@@ -209,7 +209,7 @@ export function hrtimer(name: string, body: Body, { restarts }: { readonly resta
   const steps = new Steps(name, HRTIMER);
   return {
     kind: name,
-    parts: partsOf(name, 'hardirq', (env) => steps.runsOn('__run_hrtimer', name, body(env), restarts)),
+    parts: partsOf(name, 'hardirq', (env) => steps.runsOn('__run_hrtimer', name, bodyOf(body, HRTIMER, env), restarts)),
     start: () => steps.asks('hrtimer_start', 'mod'),
     tryToCancel: (into) => steps.attempt('hrtimer_try_to_cancel', false, into, false),
     cancel: (into) => steps.sync('hrtimer_cancel', 'hrtimer_try_to_cancel', false, into),

@@ -15,7 +15,7 @@ import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThre
 import { schedule } from '../host/task-state.ts';
 import { otherwise } from '../path/path.ts';
 import { fn } from './fn.ts';
-import { type Body, threadPart } from './kthread.ts';
+import { type Body, bodyPath, threadPart } from './kthread.ts';
 import { type Local, local } from './local.ts';
 import type { Part, Primitive } from './primitive.ts';
 import { workqueueMachine } from './workqueue-machine.ts';
@@ -111,7 +111,9 @@ class Steps {
       answers: { 'kwork.item': (e) => ({ [item.name]: e.work }) },
     });
     const end = (work: string): HostItem => this.says(`${work}_end`, () => ({ type: 'kwork.end', work }));
-    const runs = Object.entries(bodies).map(([work, body]) => [item.is(work), [call(fn(work, SOURCE, body(env))), end(work)]] as const);
+    const runs = Object.entries(bodies).map(
+      ([work, body]) => [item.is(work), [call(bodyPath(work, body, SOURCE, env)), end(work)]] as const,
+    );
     return fn('worker_thread', SOURCE, [loop(next, when(...runs, [otherwise, [schedule()]]))]);
   }
 }

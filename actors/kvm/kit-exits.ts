@@ -78,13 +78,21 @@ export const exitHandler = (env: HostEnv, { name, source, items, skips, seen }: 
   ...(seen ? [note((_t, l) => (l.returns === true ? { userSeen: seen(l) } : {}))] : []),
 ];
 
+/** What the VMM does about an exit. */
+interface UserReaction {
+  readonly name: string;
+  /** That of the exit. */
+  readonly source: string | Source;
+  readonly items: (env: HostEnv) => readonly HostItem[];
+}
+
 /** The VMM does what the race says about these exits, and runs the vCPU again. */
-export function userLoopOf(reactions: readonly (readonly [name: string, items: (env: HostEnv) => readonly HostItem[]])[]): UserLoop {
+export function userLoopOf(reactions: readonly UserReaction[]): UserLoop {
   return {
     reactions: (env) =>
-      reactions.map(([name, items]) => [
+      reactions.map(({ name, source, items }) => [
         (t: HostThread, l: HostLocals) => !fatalSignalPending(t) && l.userSeen?.name === name,
-        [call(fn(`user_${name}`, { source: 'the VMM', grade: 'decision' }, items(env))), note(() => ({ userSeen: undefined }))],
+        [call(fn(`user_${name}`, source, items(env))), note(() => ({ userSeen: undefined }))],
       ]),
     locals: ['userSeen'],
   };

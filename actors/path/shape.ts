@@ -112,11 +112,16 @@ function needKeys(value: object, keys: readonly string[], at: string): void {
 
 const shown = (value: unknown): string => (typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value)));
 
+/** A list where an item is expected, by what is in it. */
+const listText = (list: readonly AnyItem[]): string =>
+  list.length === 0 ? 'an empty list' : `a list of ${[...list.slice(0, 3).map(kindOf), ...(list.length > 3 ? ['…'] : [])].join(', ')}`;
+
 /** How a place names an item. */
 function kindOf<T, L, E extends AnyEvent>(item: Item<T, L, E>): string {
-  const { kind, name: called } = (item ?? {}) as { readonly kind?: string; readonly name?: string };
+  if (Array.isArray(item)) return listText(item as readonly AnyItem[]);
+  const { kind, name: called, path } = (item ?? {}) as { readonly kind?: string; readonly name?: string; readonly path?: AnyPath };
   if (kind === 'return') return 'leavePath';
-  return [kind ?? String(item), called].filter(Boolean).join(' ');
+  return [kind ?? String(item), called ?? path?.name].filter(Boolean).join(' ');
 }
 
 /** The place of an item in a list. */
@@ -136,11 +141,13 @@ export function checkShape<T, L, E extends AnyEvent>(path: Path<T, L, E>, place:
   checkItems(path.items, place);
 }
 
-function checkItems<T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[], place: string): void {
+/** The same of a list of items. */
+export function checkItems<T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[], place: string): void {
   for (const [i, item] of items.entries()) checkItem(item, itemAt(place, items, i));
 }
 
 function checkItem<T, L, E extends AnyEvent>(item: Item<T, L, E>, at: string): void {
+  if (Array.isArray(item)) throw new PathError(`${at}; expected its items: spread it, as in [...syscall(…), step(…)]`);
   if (typeof item !== 'object' || item === null || !Object.hasOwn(ITEMS, item.kind))
     throw new PathError(`${at} is ${shown(item)}; expected a step, call, loop, when, note, stop, leaveLoop or leavePath`);
   const { kind, ...rest } = item;

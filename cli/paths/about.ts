@@ -1,5 +1,6 @@
 /** `paths --about`: what a module can patch, fill, import and say on the host of a scenario. */
 import * as extend from '../../api/extend.ts';
+import * as kit from '../../api/kit.ts';
 import type { Site } from '../../sim/paths/sites.ts';
 import { type SlotRow, slotsOn } from '../../sim/paths/slot-places.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
@@ -18,6 +19,8 @@ export interface About {
   readonly slots: readonly SlotRow[];
   /** Values that `worldswitch/extend` exports; docs/api-report.md has its types. */
   readonly imports: readonly string[];
+  /** The same of `worldswitch/kit`. */
+  readonly kit: readonly string[];
   readonly messages: readonly { readonly type: string; readonly travels: string; readonly takenBy: readonly string[] }[];
 }
 
@@ -32,6 +35,7 @@ export function aboutOf({ scenario, topology, paths }: Asked): About {
     patches: { paths: [...paths.keys()], machines: Object.keys(machines), functions: PATCHING },
     slots: scenario.model === undefined ? slotsOn(scenario) : [],
     imports: Object.keys(extend).sort(),
+    kit: Object.keys(kit).sort(),
     messages: Object.entries(catalogue).map(([type, travels]) => ({ type, travels, takenBy: takenBy(type) })),
   };
 }
@@ -86,6 +90,9 @@ export function printAbout(printer: Printer, asked: Asked, json: boolean): void 
   }
   title('What worldswitch/extend exports besides types');
   printer.line(`  ${about.imports.join(', ')}`);
+  printer.line();
+  title('What worldswitch/kit exports: primitives of the kernel, docs/kit.md');
+  printer.line(`  ${about.kit.join(', ')}`);
   printer.line();
   title('What can be sent: how it travels, and whose machines take it');
   table(

@@ -10,6 +10,8 @@ interface Arrow {
 
 export interface FlowGraph {
   readonly name: string;
+  /** Where the path has this form. */
+  readonly places: readonly string[];
   readonly nodes: readonly { readonly id: string; readonly label: string; readonly isCall: boolean }[];
   readonly arrows: readonly Arrow[];
 }
@@ -67,33 +69,50 @@ export function flowOf(outline: Outline, { prefix, graph, walk }: Site, depth: n
     isCall: id !== RETURN && isCall(id),
     label: id === RETURN ? RETURN : isCall(id) ? `call ${id}` : `${letterOf(id)} ${id}`,
   }));
-  return { name: outline.name, nodes, arrows: [...arrows.values()] };
+  return { name: outline.name, places: outline.places.map(({ path }) => path), nodes, arrows: [...arrows.values()] };
 }
 
 const dotText = (text: string): string => `"${text.replace(/[\\"]/g, (char) => `\\${char}`)}"`;
 
-/** For Graphviz. */
-export const dotOf = ({ name, nodes, arrows }: FlowGraph): string =>
-  [
-    `digraph ${dotText(name)} {`,
-    '  node [shape=box];',
-    ...nodes.map(({ id, label, isCall }) => `  ${dotText(id)} [label=${dotText(label)}${isCall ? ', peripheries=2' : ''}];`),
-    ...arrows.map(({ from, to, label }) => `  ${dotText(from)} -> ${dotText(to)}${label === '' ? '' : ` [label=${dotText(label)}]`};`),
-    '}',
-    '',
-  ].join('\n');
+/** Of several forms, where one stands. */
+const titleOf = ({ places }: FlowGraph): string => cut(places.join(', '));
+
+/** For Graphviz: the forms of a path, each in a box of its own where there are several. */
+export function dotOf(graphs: readonly FlowGraph[]): string {
+  const isOne = graphs.length === 1;
+  const linesOf = ({ nodes, arrows }: FlowGraph, form: number): string[] => {
+    const idOf = (id: string): string => dotText(isOne ? id : `${form}:${id}`);
+    return [
+      ...nodes.map(({ id, label, isCall }) => `${idOf(id)} [label=${dotText(label)}${isCall ? ', peripheries=2' : ''}];`),
+      ...arrows.map(({ from, to, label }) => `${idOf(from)} -> ${idOf(to)}${label === '' ? '' : ` [label=${dotText(label)}]`};`),
+    ];
+  };
+  const drawn = (graph: FlowGraph, form: number): string[] => {
+    const lines = linesOf(graph, form);
+    if (isOne) return lines.map((line) => `  ${line}`);
+    return [`  subgraph cluster_${form} {`, `    label=${dotText(titleOf(graph))};`, ...lines.map((line) => `    ${line}`), '  }'];
+  };
+  return [`digraph ${dotText(graphs[0]!.name)} {`, '  node [shape=box];', ...graphs.flatMap(drawn), '}', ''].join('\n');
+}
 
 /** Characters that mean something to Mermaid, as it wants them. */
 const mermaidText = (text: string): string =>
   `"${text.replace(/[^A-Za-z0-9 _.,:()[\]|/+*?=!-]/gu, (char) => `#${char.codePointAt(0)!};`)}"`;
 
 /** For Mermaid: the same as a flow chart. */
-export function flowChartOf({ nodes, arrows }: FlowGraph): string {
-  const idOf = new Map(nodes.map(({ id }, i) => [id, `n${i}`]));
-  return [
-    'flowchart TD',
-    ...nodes.map(({ id, label, isCall }) => `  ${idOf.get(id)}${isCall ? '[[' : '['}${mermaidText(label)}${isCall ? ']]' : ']'}`),
-    ...arrows.map(({ from, to, label }) => `  ${idOf.get(from)} -->${label === '' ? '' : `|${mermaidText(label)}|`} ${idOf.get(to)}`),
-    '',
-  ].join('\n');
+export function flowChartOf(graphs: readonly FlowGraph[]): string {
+  const isOne = graphs.length === 1;
+  const linesOf = ({ nodes, arrows }: FlowGraph, form: number): string[] => {
+    const idOf = new Map(nodes.map(({ id }, i) => [id, isOne ? `n${i}` : `f${form}n${i}`]));
+    return [
+      ...nodes.map(({ id, label, isCall }) => `${idOf.get(id)}${isCall ? '[[' : '['}${mermaidText(label)}${isCall ? ']]' : ']'}`),
+      ...arrows.map(({ from, to, label }) => `${idOf.get(from)} -->${label === '' ? '' : `|${mermaidText(label)}|`} ${idOf.get(to)}`),
+    ];
+  };
+  const drawn = (graph: FlowGraph, form: number): string[] => {
+    const lines = linesOf(graph, form);
+    if (isOne) return lines.map((line) => `  ${line}`);
+    return [`  subgraph f${form}[${mermaidText(titleOf(graph))}]`, ...lines.map((line) => `    ${line}`), '  end'];
+  };
+  return ['flowchart TD', ...graphs.flatMap(drawn), ''].join('\n');
 }

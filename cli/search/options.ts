@@ -39,7 +39,11 @@ export interface ExploreFlags {
 export const STATES_DEFAULT = 10_000_000;
 
 const BUDGETS: readonly OptionSpec[] = [
-  { flags: '--max-states <n>', description: `states before it gives up (default: ${STATES_DEFAULT})`, parse: integer(1) },
+  {
+    flags: '--max-states <n>',
+    description: `states before it gives up (default: the scenario's bounds.states, or ${STATES_DEFAULT})`,
+    parse: integer(1),
+  },
   { flags: '--max-memory <mib>', description: 'MiB of resident memory before it gives up', parse: integer(1) },
   { flags: '--time <s>', description: 'seconds before it gives up, closing work included', parse: integer(1) },
 ];

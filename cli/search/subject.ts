@@ -25,10 +25,16 @@ const isJournal = (reference: string): boolean => /\.wsj(\.part|\.failed)?$/.tes
 const asAsked = (scenario: ResolvedScenario, { liveness }: ExploreFlags): ResolvedScenario =>
   liveness === true ? withLiveness(scenario) : scenario;
 
-function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<SearchSubject> | SearchSubject {
+/** What is searched, and how many states its file says that a search may take. */
+interface Asked extends SearchSubject {
+  readonly states?: number | undefined;
+}
+
+function subjectOf(reference: string, flags: ExploreFlags, io: Io): Promise<Asked> | Asked {
   if (!isJournal(reference)) {
     if (flags.from !== undefined) throw usageError('--from is for a journal; a scenario is searched from its start');
-    return { scenario: asAsked(resolved(loadReference(reference, io).scenario, flags), flags), from: null, prefix: [] };
+    const { scenario } = loadReference(reference, io);
+    return { scenario: asAsked(resolved(scenario, flags), flags), from: null, prefix: [], states: scenario.bounds?.states };
   }
   if (flags.variant !== undefined || flags.mutant !== undefined || flags.set)
     throw usageError('a journal carries its variant, mutant and parameters; leave --variant, --mutant and --set out');
@@ -47,13 +53,13 @@ export async function askedFor(
   reference: string | undefined,
   flags: ExploreFlags,
   io: Io,
-): Promise<{ readonly subject: SearchSubject; readonly image: SearchImage | null }> {
+): Promise<{ readonly subject: SearchSubject; readonly image: SearchImage | null; readonly states?: number | undefined }> {
   const { resume } = flags;
   if (resume === undefined) {
     if (reference === undefined) throw usageError("missing required argument 'scenario|journal'; only --resume goes without");
-    const subject = await subjectOf(reference, flags, io);
+    const { states, ...subject } = await subjectOf(reference, flags, io);
     checkFlags(flags, subject.from !== null);
-    return { subject, image: null };
+    return { subject, image: null, states };
   }
   if (
     reference === undefined &&
@@ -62,6 +68,8 @@ export async function askedFor(
     throw usageError('a stored search carries its scenario; leave --variant, --mutant, --set, --from and --liveness out');
   checkFlags(flags, false);
   const { image, ...subject } = resumed(resume, io);
-  if (reference !== undefined) expectSame(resume, subject, await subjectOf(reference, flags, io));
-  return { subject, image };
+  if (reference === undefined) return { subject, image };
+  const asked = await subjectOf(reference, flags, io);
+  expectSame(resume, subject, asked);
+  return { subject, image, states: asked.states };
 }

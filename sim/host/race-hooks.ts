@@ -2,6 +2,7 @@
 import { type HostEnv, type HostItem, type HostPath, hostPatch } from '../../actors/host/host-env.ts';
 import { after, atEnd, atStart, before } from '../../actors/kit/fn.ts';
 import { joinPatches, type PathPatches } from '../../actors/path/patch.ts';
+import { checkItems } from '../../actors/path/shape.ts';
 import type { Arch } from '../scenario/types.ts';
 import { VENDORS } from './vendors.ts';
 
@@ -20,19 +21,29 @@ export interface RunHooks {
 }
 
 const at = (
+  key: keyof RunHooks,
   names: readonly string[],
   hook: Hook | undefined,
   change: (path: HostPath, items: readonly HostItem[]) => HostPath,
 ): PathPatches =>
-  hook === undefined ? {} : Object.fromEntries(names.map((name) => [name, [hostPatch((path, env) => change(path, hook(env)))]]));
+  hook === undefined
+    ? {}
+    : Object.fromEntries(names.map((name) => [name, [hostPatch((path, env) => change(path, itemsOf(key, hook(env))))]]));
+
+/** What a hook has given. @throws Error naming the hook where it is no list of items */
+function itemsOf(key: keyof RunHooks, items: readonly HostItem[]): readonly HostItem[] {
+  if (!Array.isArray(items)) throw new Error(`${key} gives no list; expected items, as [step(…)]`);
+  checkItems(items, key);
+  return items;
+}
 
 /** The patches that they are. */
 export const hooksOf = ({ onLoad, onPut, onEntry, onExit }: RunHooks, arch: Arch): PathPatches => {
   const run = [VENDORS[arch].worldSwitch.name];
   return joinPatches(
-    at(['vcpu_load', 'kvm_sched_in'], onLoad, (path, items) => after(path, 'kvm_arch_vcpu_load', ...items)),
-    at(['vcpu_put', 'kvm_sched_out'], onPut, (path, items) => before(path, 'kvm_arch_vcpu_put', ...items)),
-    at(run, onEntry, (path, items) => atStart(path, ...items)),
-    at(run, onExit, (path, items) => atEnd(path, ...items)),
+    at('onLoad', ['vcpu_load', 'kvm_sched_in'], onLoad, (path, items) => after(path, 'kvm_arch_vcpu_load', ...items)),
+    at('onPut', ['vcpu_put', 'kvm_sched_out'], onPut, (path, items) => before(path, 'kvm_arch_vcpu_put', ...items)),
+    at('onEntry', run, onEntry, (path, items) => atStart(path, ...items)),
+    at('onExit', run, onExit, (path, items) => atEnd(path, ...items)),
   );
 };

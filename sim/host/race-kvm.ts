@@ -235,14 +235,14 @@ const handlerOf =
     return [...(does ? [] : [toUserSpace]), ...exitHandler(env, handler)];
   };
 
-const reactionOf = ({ name, args, user }: Lowered): readonly (readonly [string, (env: HostEnv) => readonly HostItem[]])[] => {
+const reactionOf = ({ name, source, args, user }: Lowered): Parameters<typeof userLoopOf>[0] => {
   if (user === undefined) return [];
   const arg = argumentOf(
     args,
     (_t, l) => (l as HostLocals).userSeen!.info,
     () => name,
   );
-  return [[name, (env) => user(env, arg)]];
+  return [{ name, source, items: (env) => user(env, arg) }];
 };
 
 const sourceOf = (source: string | Source): Source => (typeof source === 'string' ? { source, grade: 'memory' } : source);

@@ -135,7 +135,7 @@ const shape = (arch: Arch | null) =>
       .describe('What is checked: ids, or topic.* for all of a topic.')
       .exactOptional(),
     bounds: strict({ steps: BOUND.exactOptional(), states: BOUND.exactOptional() })
-      .describe('Limits of a run and of an exploration. Default 1000000 steps, 200000 states.')
+      .describe('Limits of a run, 1000000 steps unless given, and of a search, which has its own limit of states unless given.')
       .exactOptional(),
     expect: named(VARIANT_NAME, EXPECTATION, LIMITS.variants).describe('What each variant is known to do.').exactOptional(),
     uncovered: z

@@ -50,6 +50,12 @@ describe('the columns of compare', () => {
     expect(columns(out)).toEqual([...BEFORE, ...own, 'longest wait']);
   });
 
+  it('are none of debug registers where no program touches one', async () => {
+    const guest = `vms: { vm0: { type: arm64, vcpus: [[{ hlt: {} }]] } }\nprocesses: { q: { threads: [[{ KVM_RUN: { vcpu: vm0/0 } }]] } }\n`;
+    writeFileSync(bench.path('halts.yaml'), `name: halts\nsummary: s\nhost: { arch: arm64, cpus: 1 }\n${guest}`);
+    expect(columns((await bench.run(['compare', './halts.yaml'])).out)).toEqual([...BEFORE, 'longest wait']);
+  });
+
   it('are those of what happened all the same', async () => {
     const { out } = await bench.run(['compare', './kill.yaml', ...OWN]);
     expect(columns(out)).toEqual([

@@ -137,6 +137,14 @@ describe('what passed between actors', () => {
     expect(effectsOf(records)).toEqual(['rmp.hostWrite pfn=0x1005 -> no fault']);
   });
 
+  it.each([
+    [true, 'cell.store field=x value=true -> value=true'],
+    [false, 'cell.store field=x value=false -> value=false'],
+    [null, 'cell.store field=x value=null -> value=null'],
+  ])('has what memory holds as it is: %s', (value, text) => {
+    expect(effectsOf([record(2, 'cell.store', { field: 'x', value }, 1), record(3, 'cell.value', { value }, 2)])).toEqual([text]);
+  });
+
   it('has debug registers and addresses in hex, alone and in lists', () => {
     const records = [
       record(2, 'dr.insn?', { rip: 0x100010, move: { dr: 0, value: 0 } }, 1),

@@ -5,9 +5,11 @@ import type { Vcpu } from '../../../actors/kvm/guest-program.ts';
 import type { ArmVcpuState } from '../../../actors/os-lock/arm-vcpu-state.ts';
 import type { Sysreg } from '../../../events/os-lock/sysregs.ts';
 import { hasBits } from '../../../events/u64.ts';
+import { whereAnyOf } from '../../host/concerns.ts';
 import type { Outcome } from '../../host/mechanism.ts';
 import { always, alwaysEach, type Property } from '../../property.ts';
 import { hex, type WorldView } from '../../view.ts';
+import { OS_LOCK_GUEST_OPERATIONS, OS_LOCK_HOST_OPERATIONS } from './operations.ts';
 
 const NOTES = 'domain debug-and-split-lock';
 
@@ -140,10 +142,10 @@ export const osLockProperties: readonly Property[] = [
 const guests = (holds: (vcpu: Vcpu) => boolean) => (world: WorldView) =>
   world.actors<Vcpu>('vcpu').filter(({ context }) => context.arm !== undefined && holds(context)).length;
 
-/** What befell guests and their debugger, whatever was checked. */
-/** Guests of this kernel alone have an OS Lock and debug registers. */
-const concerns: NonNullable<Outcome['concerns']> = (_scenario, kinds) => kinds.has('armVcpu');
+/** Without an operation of the mechanism no program touches a debug register or the lock. */
+const concerns = whereAnyOf(OS_LOCK_HOST_OPERATIONS, OS_LOCK_GUEST_OPERATIONS);
 
+/** What befell guests and their debugger, whatever was checked. */
 export const osLockOutcomes: readonly Outcome[] = [
   {
     name: 'exceptionsUnderLock',

@@ -5,6 +5,7 @@
 
 import type { HostThread } from '../../../actors/host/host-env.ts';
 import type { CoreContext } from '../../../actors/split-lock/core.ts';
+import { whereAnyOf } from '../../host/concerns.ts';
 import type { Outcome } from '../../host/mechanism.ts';
 import type { WorldView } from '../../view.ts';
 import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
@@ -12,9 +13,7 @@ import { GUEST_OPERATIONS, HOST_OPERATIONS } from './operations.ts';
 const threads = (world: WorldView) => world.actors<HostThread>('hostThread');
 
 /** Without an operation of the mechanism no program meets detection, and nothing turns it off. */
-const concerns: NonNullable<Outcome['concerns']> = ({ processes, vms }) =>
-  processes.some(({ threads }) => threads.some(({ program }) => program.ops.some(({ op }) => Object.hasOwn(HOST_OPERATIONS, op)))) ||
-  vms.some(({ vcpus }) => vcpus.some(({ ops }) => ops.some(({ op }) => Object.hasOwn(GUEST_OPERATIONS, op))));
+const concerns = whereAnyOf(HOST_OPERATIONS, GUEST_OPERATIONS);
 
 export const splitLockOutcomes: readonly Outcome[] = [
   {

@@ -110,7 +110,7 @@ describe('what stands before the first step of a machine', () => {
   it.each<[string, readonly TourItem[], string]>([
     ['a note', [set(1), mark('a')], early('walk, item 1 (note)')],
     ['a branch', [when([isSmall, [mark('a')]]), mark('b')], early('walk, item 1 (when)')],
-    ['locals bound', [call(inner, () => ({ n: 1 }))], early('walk, item 1 (call)')],
+    ['locals bound', [call(inner, () => ({ n: 1 }))], early('walk, item 1 (call inner)')],
     ['a note in a loop', [loop(set(1), mark('a'))], early('walk, item 1 (loop), item 1 (note)')],
     ['a note in a path that is called', [call(named('first', set(1), mark('b')))], early('walk.first, item 1 (note)')],
     ['leavePath', [leavePath], early('walk, item 1 (leavePath)')],
@@ -163,6 +163,7 @@ describe('what has no meaning', () => {
   it.each<[string, TourItem, string]>([
     ['an item that is not there', loose(undefined), 'walk, item 2 (undefined) is undefined; expected a step'],
     ['a kind that is unknown', loose({ kind: 'lop', body: [] }), 'walk, item 2 (lop) is {"kind":"lop","body":[]}; expected a step'],
+    ['a list among the items', loose([mark('b'), mark('c')]), 'walk, item 2 (a list of step b, step c); expected its items: spread it'],
     ['a branch without cases', when(), 'walk, item 2 (when): cases is []; expected at least one case'],
     ['a case that is a list of steps only', when(loose([mark('b')])), 'walk, item 2 (when), case 1 is [{"kind":"step"'],
     ['a case with a step beside its list', when(loose([isSmall, [mark('b')], mark('c')])), 'expected a test and a list of items'],
@@ -172,7 +173,7 @@ describe('what has no meaning', () => {
     [
       'a binding that is no function',
       call(named('inner', mark('b')), loose({ n: 1 })),
-      'walk, item 2 (call): bind is {"n":1}; expected a fun',
+      'walk, item 2 (call inner): bind is {"n":1}; expected a fun',
     ],
     ['a note that is no function', note(loose({ n: 1 })), 'walk, item 2 (note): local is {"n":1}; expected a function'],
     ['a note of nothing', note(loose(undefined)), 'walk, item 2 (note) has no local'],
