@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Text to value; `previous` is what the same option gave before. Throws InvalidArgumentError. */
   readonly parse?: (text: string, previous: unknown) => unknown;
+  /** May be given more than once; else a second value would silently be the one that counts. */
+  readonly repeats?: true;
 }
 
 /** A command as it was called. */
@@ -49,20 +51,28 @@ export const integer =
     throw new InvalidArgumentError(`Expected an integer from ${min} to ${max}.`);
   };
 
-/** `NAME=VALUE`, any number of times; the last of a name counts. */
+/** `NAME=VALUE`, any number of times, and once for a name. */
 function assignment(text: string, previous: unknown): Readonly<Record<string, string>> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
-  return { ...(previous as Readonly<Record<string, string>> | undefined), [text.slice(0, at)]: text.slice(at + 1) };
+  const name = text.slice(0, at);
+  const known = (previous ?? {}) as Readonly<Record<string, string>>;
+  if (Object.hasOwn(known, name)) throw new InvalidArgumentError(`Expected ${name} once; it is ${known[name]!} already.`);
+  return Object.fromEntries([...Object.entries(known), [name, text.slice(at + 1)]]);
 }
 
-const collect = (text: string, previous: unknown): readonly string[] => [...((previous as readonly string[] | undefined) ?? []), text];
+/** Parses an option that may be repeated: all its values, in order. */
+export const collect = (text: string, previous: unknown): readonly string[] => [
+  ...((previous as readonly string[] | undefined) ?? []),
+  text,
+];
 
 /** On every command that looks at a scenario or a journal. */
 export const MODELS_OPTION: OptionSpec = {
   flags: '--models <file>',
   description: 'a module of your own with mechanisms, patches, variants (docs/extend.md); its code runs; may be repeated',
   parse: collect,
+  repeats: true,
 };
 
 export const JSON_OPTION: OptionSpec = { flags: '--json', description: 'print one JSON document' };
@@ -75,7 +85,7 @@ export const MUTANT_OPTION: OptionSpec = {
 
 export const SCENARIO_OPTIONS: readonly OptionSpec[] = [
   { flags: '--variant <name>', description: "the scenario's variant (default: its first)" },
-  { flags: '--set <name=value>', description: 'set a parameter of the scenario; may be repeated', parse: assignment },
+  { flags: '--set <name=value>', description: 'set a parameter of the scenario; may be repeated', parse: assignment, repeats: true },
   MUTANT_OPTION,
 ];
 

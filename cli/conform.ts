@@ -13,7 +13,7 @@ import { isAt, shownStep } from '../trace/conform/visible.ts';
 import { type Recording, TraceError } from '../trace/recording.ts';
 import { archOf, contradiction, kernelIn, notNewer, versionOf } from '../trace/told.ts';
 import { loadReference, resolved } from './catalog.ts';
-import { type Call, type Command, SCENARIO_OPTIONS } from './command.ts';
+import { type Call, type Command, collect, SCENARIO_OPTIONS } from './command.ts';
 import { reportText } from './conform-text.ts';
 import { CliError, EXIT, usageError } from './errors.ts';
 import { showProgress } from './output.ts';
@@ -223,8 +223,6 @@ async function run(call: Call): Promise<number> {
   return EXITS[verdict];
 }
 
-const repeated = (text: string, previous: unknown): readonly string[] => [...((previous as readonly string[] | undefined) ?? []), text];
-
 export const COMMAND: Command = {
   operands: '<trace...>',
   details: [
@@ -239,7 +237,12 @@ export const COMMAND: Command = {
     { flags: '--arch <name>', description: 'the host, where a recording does not tell', choices: Object.keys(VENDORS) },
     { flags: '--kernel <release>', description: 'its kernel, such as 6.12' },
     { flags: '--preemption <model>', description: 'its preemption model', choices: PREEMPTION_MODELS },
-    { flags: '--map <file>', description: 'add to the map of the kernel, or replace entries of it; may be repeated', parse: repeated },
+    {
+      flags: '--map <file>',
+      description: 'add to the map of the kernel, or replace entries of it; may be repeated',
+      parse: collect,
+      repeats: true,
+    },
   ],
   examples: [
     ['conform trace.txt --kernel 6.12 --preemption full', 'a recording of ftrace, trace-cmd report or perf script'],

@@ -123,7 +123,7 @@ async function found(
   const { io } = call;
   if (flags.merge !== undefined) return carryMerge(flags.merge, reference, flags, io);
   const { subject, image, states } = await askedFor(reference, flags, io);
-  expectPaths(pathsNamed(flags), subject.scenario);
+  expectPaths(pathsNamed(flags), subject.scenario, subject.from === null ? reference : undefined);
   const { maxMemory, resume, graphStates = GRAPH_STATES } = flags;
   const budget = flags.maxStates ?? states ?? STATES_DEFAULT;
   const maxStates = flags.graph === undefined ? budget : Math.min(budget, graphStates + 1);

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { shippedNames } from '../api/shipped-scenarios.ts';
+import { hostOwn } from '../sim/host/own-mechanism.ts';
 import { mechanisms, register } from '../sim/host/registry.ts';
 import { scenarioJsonSchema } from '../sim/scenario/json-schema.ts';
 import { operation } from '../sim/scenario/operation.ts';
@@ -22,7 +23,8 @@ const NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 function checkName(name: string): void {
   const expected = `a kebab-case name of at most ${NAME_MAX} characters, such as lost-kick`;
   if (!NAME.test(name) || name.length > NAME_MAX) throw usageError(`found ${JSON.stringify(name)}`, { expected });
-  const taken = shippedNames().includes(name) ? 'scenario' : mechanisms().some((one) => one.name === name) ? 'mechanism' : null;
+  const isMechanism = [hostOwn(), ...mechanisms()].some((one) => one.name === name);
+  const taken = shippedNames().includes(name) ? 'scenario' : isMechanism ? 'mechanism' : null;
   if (taken !== null) throw usageError(`${name} is the name of a shipped ${taken}`, { expected: 'another name', attempt: `my-${name}` });
 }
 

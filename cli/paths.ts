@@ -6,6 +6,7 @@ import { unknownName } from '../sim/scenario/issues.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { CliError, EXIT, usageError } from './errors.ts';
+import { commandText } from './output.ts';
 import { printAbout } from './paths/about.ts';
 import { dotOf, flowChartOf, flowOf } from './paths/flow.ts';
 import { LEGEND, listDocument, printList, printPath } from './paths/report.ts';
@@ -34,7 +35,7 @@ function sitesOf(paths: ReadonlyMap<string, readonly Site[]>, name: string, scen
     code: 'unknown_path',
     exit: EXIT.usage,
     message: unknownName(name, `the name of a path of ${scenario}`, known),
-    attempt: `worldswitch paths --scenario ${scenario}; another host has others, and a scenario without one has none`,
+    attempt: `${commandText(['paths', '--scenario', scenario])}; another host has others, and a scenario without one has none`,
   });
 }
 

@@ -5,7 +5,7 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { type Call, type Command, type CommandEntry, JSON_OPTION, MODELS_OPTION } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf } from './errors.ts';
+import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf, usageError } from './errors.ts';
 import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { commandLines, linesOf } from './layout.ts';
@@ -50,6 +50,16 @@ function examplesText({ details = [], examples }: Command, columns: number): str
   return `\n${prose}Examples:\n${lines.join('\n')}`;
 }
 
+/** Of two values of one option the last would count, and nobody would be told. */
+function refuseSecond(commander: Commander, option: Option): void {
+  let first: string | null = null;
+  commander.on(`option:${option.name()}`, (value: string | null) => {
+    if (value === null) return;
+    if (first !== null) throw usageError(`${option.long} is given twice, as ${first} and as ${value}; expected it once`);
+    first = value;
+  });
+}
+
 /** Puts options, operands and examples of a command on commander's. */
 function describe(
   commander: Commander,
@@ -58,11 +68,16 @@ function describe(
   run: (args: string[], options: Record<string, unknown>) => Promise<void>,
 ): void {
   if (command.operands !== '') commander.arguments(command.operands);
-  for (const { flags, description, choices, parse } of [...command.options, ...(command.isFixed ? [] : [MODELS_OPTION]), JSON_OPTION]) {
+  for (const { flags, description, choices, parse, repeats } of [
+    ...command.options,
+    ...(command.isFixed ? [] : [MODELS_OPTION]),
+    JSON_OPTION,
+  ]) {
     const option = new Option(flags, description);
     if (choices) option.choices(choices);
     if (parse) option.argParser(parse);
     commander.addOption(option);
+    if (!repeats) refuseSecond(commander, option);
   }
   commander.addHelpText('after', examplesText(command, columns));
   commander.action(async (...given: unknown[]) => {

@@ -20,7 +20,10 @@ import { commandText, showProgress } from './output.ts';
 import { targetOf, writeStream } from './target.ts';
 
 export interface RecordingOptions {
-  /** The run tells what an earlier part of the command found, which a signal may have ended. */
+  /**
+   * The run tells what an earlier part of the command found: a signal, which may have ended that
+   * part, does not cut it.
+   */
   readonly tellsFound?: true;
   /** `-` is standard output; without one the file is named after the run. */
   readonly output?: string | undefined;
@@ -141,10 +144,10 @@ export class Recording {
   async #advance(run: Run, steps: number): Promise<void> {
     const { io } = this.#options;
     const signal = io.interruption();
-    const isOver = this.#options.tellsFound === true && signal.aborted;
+    const isWhole = this.#options.tellsFound === true;
     let shownAt = performance.now();
     let flushedAt = shownAt;
-    for (let turn = shownAt; isOver || !signal.aborted; ) {
+    for (let turn = shownAt; isWhole || !signal.aborted; ) {
       for (let i = 0; i < STEPS_PER_LOOK; i++) if (run.sequencer.step >= steps || !run.advance()) return;
       const now = performance.now();
       if (now - turn < TURN_MS) continue;

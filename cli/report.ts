@@ -62,7 +62,10 @@ const ENDED: Readonly<Record<RunEnd['ended'], string>> = {
   stopped: 'stopped: no verdict about what follows',
 };
 
-/** Of a run that was cut: that more of it may be more of the same. */
+const endedText = ({ ended, comesBack }: RunEnd): string =>
+  ended === 'done' && comesBack ? 'all are at rest, and nothing has to happen any more' : ENDED[ended];
+
+/** Of a run that could go on: that more of it may be more of the same. */
 const comesBackText = ({ from, length }: ComesBack): string =>
   `Back in the state of step ${from}: the last ${counted(length, 'step')} can repeat forever.`;
 
@@ -92,7 +95,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
     if (lasso) printer.line(`  Back to step ${lasso.from}: a fair schedule can repeat the last ${counted(lasso.length, 'step')} forever.`);
   } else {
     const whole = isWhole(ended);
-    printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${ENDED[ended]}`);
+    printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${endedText(end)}`);
     if (comesBack) printer.line(`  ${comesBackText(comesBack)}`);
     if (ended === 'repeats') printer.line('  --chooser random takes ticks and preemptions; worldswitch explore decides for all schedules');
   }

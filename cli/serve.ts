@@ -20,7 +20,7 @@ import type { RunSource } from '../timeline/serve/run-source.ts';
 import { type RunningServer, startServer } from '../timeline/serve/server.ts';
 import { traceTimeline } from '../trace/timeline.ts';
 import { loadReference, looksLikePath, resolved } from './catalog.ts';
-import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
+import { type Call, type Command, collect, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, failureOf, fileError, usageError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import { INJECT_FLAGS, INJECT_OPTIONS, type InjectFlags, injectionOf } from './inject.ts';
@@ -58,8 +58,6 @@ interface ServedRun {
   readonly drive: ((signal: AbortSignal) => Promise<unknown>) | null;
 }
 type Served = ServedRun | { readonly recording: RecordingSource };
-
-const collect = (text: string, previous: unknown): readonly string[] => [...((previous as readonly string[] | undefined) ?? []), text];
 
 function journal(file: string, io: Io): ServedRun {
   try {
@@ -267,8 +265,13 @@ export const COMMAND: Command = {
     { flags: '--port <n>', description: 'default: a free one', parse: integer(0, PORT_MAX) },
     { flags: '--host <address>', description: 'address to listen on (default: 127.0.0.1); others need a token' },
     { flags: '--token <token>', description: 'asked for in Authorization: Bearer TOKEN' },
-    { flags: '--allow-origin <origin>', description: 'a page that may read; may be repeated', parse: collect },
-    { flags: '--allow-host <name>', description: 'a name by which the server may be called; may be repeated', parse: collect },
+    { flags: '--allow-origin <origin>', description: 'a page that may read; may be repeated', parse: collect, repeats: true },
+    {
+      flags: '--allow-host <name>',
+      description: 'a name by which the server may be called; may be repeated',
+      parse: collect,
+      repeats: true,
+    },
     ...SCENARIO_OPTIONS,
     { flags: '--replay', description: 'the journal is re-executed while it is watched' },
     { flags: '--inject [point]', description: 'the journal is forked there, and the fork runs while it is watched; as inject does' },

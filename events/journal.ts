@@ -149,7 +149,9 @@ export interface RunEnd {
     readonly also?: readonly { readonly property: string; readonly message: string }[];
   } | null;
   readonly ended: (typeof RUN_ENDS)[number];
-  /** Of a run that repeats; of one that was cut by a bound or its caller, where it can. */
+  /**
+   * Of a run that repeats; of one that is done, or was cut by a bound or its caller, where it can.
+   */
   readonly comesBack?: ComesBack;
   readonly outcomes: JsonObject;
 }

@@ -20,6 +20,10 @@ interface Present {
   readonly step: number;
   readonly digest: Digest;
   readonly channels: Channels;
+  /** Nothing has to happen any more: the run is asked however short it is. */
+  readonly isQuiet: boolean;
+  /** How many steps up to this one led to states that were known. */
+  readonly known: number;
 }
 
 interface Kept extends Digest {
@@ -30,15 +34,19 @@ interface Kept extends Digest {
 export class Repeats {
   readonly #chooser: Chooser;
   #kept: Kept | null = null;
-  #next = REPEATS_FROM;
+  #next = 0;
 
   constructor(chooser: Chooser) {
     this.#chooser = chooser;
   }
 
-  /** The cycle that the run is in; null where it is not known to be in one. */
-  look({ step, digest, channels }: Present): ComesBack | null {
-    if (step < REPEATS_FROM) return null;
+  /**
+   * The cycle that the run is in; null where it is not known to be in one. `nothing new`: the run is
+   * quiet, and however it was drawn, no state was new for long.
+   */
+  look({ step, digest, channels, isQuiet, known }: Present): ComesBack | 'nothing new' | null {
+    if (isQuiet && known >= REPEATS_FROM && this.#chooser.isGiven !== true) return 'nothing new';
+    if (step < REPEATS_FROM && !isQuiet) return null;
     const kept = this.#kept;
     if (kept !== null && step > kept.step && kept.a === digest.a && kept.b === digest.b && kept.rest === this.#restOf(channels))
       return { from: kept.step, length: step - kept.step };

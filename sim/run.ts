@@ -42,6 +42,8 @@ export class Run {
   readonly #visited = new Visited();
   /** The last step before after which the state was as it is now; -1 if none is known. */
   #backAt = -1;
+  /** How many steps up to this one led to states that were known. */
+  #known = 0;
   readonly #repeats: Repeats;
   #end: RunEnd | null = null;
 
@@ -115,13 +117,17 @@ export class Run {
     return true;
   }
 
-  /** Ends a run in order that can do nothing more than it has done. */
+  /**
+   * Ends a run in order that can do nothing more than it has done. Where all are at rest it is done,
+   * also a drawn one: nothing has to happen, and what can is the environment's, such as an interrupt.
+   */
   #onlyRepeats(): boolean {
-    const { step, digest, channels } = this.sequencer;
-    const cycle = this.#repeats.look({ step, digest, channels });
+    const { step, digest, channels, store, locals } = this.sequencer;
+    const isQuiet = this.#known > 0 && channels.ordered.length === 0 && awakeIn(store, locals) < 0 && !hasHalted(store, locals);
+    const cycle = this.#repeats.look({ step, digest, channels, isQuiet, known: this.#known });
     if (cycle === null || this.#hasEnded()) return this.#end !== null;
-    this.#backAt = cycle.from;
-    this.#finish('repeats', null);
+    if (cycle !== 'nothing new') this.#backAt = cycle.from;
+    this.#finish(isQuiet ? 'done' : 'repeats', null, true);
     return true;
   }
 
@@ -161,6 +167,7 @@ export class Run {
   #visit(step: number, { a, b }: { readonly a: number; readonly b: number }): void {
     const place = this.#visited.at(a, b);
     this.#backAt = this.#visited.stepAt(place);
+    this.#known = this.#backAt < 0 ? 0 : this.#known + 1;
     this.#visited.set(place, a, b, step, 0);
   }
 
@@ -233,9 +240,9 @@ export class Run {
     }
   }
 
-  #finish(ended: RunEnd['ended'], broken: Stuck | null): void {
+  #finish(ended: RunEnd['ended'], broken: Stuck | null, canGoOn = !isWhole(ended)): void {
     const { step } = this.sequencer;
-    const comesBack = isWhole(ended) || this.#backAt < 0 ? null : { from: this.#backAt, length: step - this.#backAt };
+    const comesBack = !canGoOn || this.#backAt < 0 ? null : { from: this.#backAt, length: step - this.#backAt };
     this.#end = {
       verdict: broken ? 'violation' : 'clean',
       violation: broken && violationOf(broken, step),

@@ -234,6 +234,13 @@ export class Store {
     return slot === undefined || this.kindOfSlot[slot]!.schedules ? -1 : slot;
   }
 
+  /** An event that a machine sends, before the engine says who. @throws Error if it says so itself */
+  sent(event: AnyEvent): number {
+    if (event.from !== undefined)
+      throw new Error(`${event.type} is sent with a field named from, which the engine sets to its sender; expected another name`);
+    return this.event(event);
+  }
+
   /** The event as sent by the actor in `slot`. */
   stamp(event: number, slot: number): number {
     const known = this.#stamped[slot]!.get(event);

@@ -10,7 +10,7 @@ import { pathsIn } from '../../sim/paths/sites.ts';
 import { unknownName } from '../../sim/scenario/issues.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { usageError } from '../errors.ts';
-import { type Printer, styled, table } from '../output.ts';
+import { commandText, type Printer, styled, table } from '../output.ts';
 import { type CodeRow, codeLines, codeRows } from '../paths/pseudo-code.ts';
 
 /** A line with how often it was taken: 1 stands for any number where nothing was counted. */
@@ -121,14 +121,17 @@ export function lineCoverage(exploration: Exploration, scenario: ResolvedScenari
   };
 }
 
-/** @throws CliError if one is no path of the scenario */
-export function expectPaths(names: readonly string[], scenario: ResolvedScenario): void {
+/**
+ * `reference`: the scenario as the user named it, if it was.
+ * @throws CliError if one is no path of the scenario
+ */
+export function expectPaths(names: readonly string[], scenario: ResolvedScenario, reference?: string): void {
   if (names.length === 0) return;
   const known = [...pathsIn(topologyOf(scenario)).keys()].sort();
   for (const name of names)
     if (!known.includes(name))
       throw usageError(`--coverage: ${unknownName(name, `the name of a path of ${scenario.name}`, known)}`, {
-        attempt: `worldswitch paths --scenario ${scenario.name}`,
+        attempt: commandText(['paths', '--scenario', reference ?? 'SCENARIO']),
       });
 }
 

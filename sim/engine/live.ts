@@ -74,7 +74,7 @@ export class LiveEngine implements ActorEngine {
     try {
       const sent: number[] = [];
       for (const message of this.#outbox) {
-        sent.push(this.store.slot(message.to, id), this.store.stamp(this.store.event(message.event), slot));
+        sent.push(this.store.slot(message.to, id), this.store.stamp(this.store.sent(message.event), slot));
       }
       return { next: this.store.local(this.store.kindOfSlot[slot]!, after), sent, ...microStepOf(before, event.type) };
     } catch (error) {

@@ -256,7 +256,7 @@ export class MemoEngine implements ActorEngine {
       throw new UnhandledEventError(id, stateName(before.value), event.type);
     if (after.status !== 'active') throw new ModelError(`${id} stopped with status ${after.status}; a machine of a run never ends`);
     try {
-      const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.event(message.event)]);
+      const sent = emitted.flatMap((message) => [this.store.slot(message.to, id), this.store.sent(message.event)]);
       const known = kind.locals.size;
       const next = this.store.local(kind, after);
       if (kind.locals.size > known) this.#foreseen[kind.index]!.add(next);

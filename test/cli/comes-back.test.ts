@@ -1,6 +1,8 @@
 /** Runs and searches that something cuts: what they say, and what those who read them see. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { realFiles } from '../../replay/files.ts';
+import type { FileSystem } from '../../replay/part-file.ts';
 import { Bench } from './run-cli.ts';
 
 const bench = new Bench();
@@ -75,5 +77,26 @@ describe('a search that is interrupted', () => {
     expect(code).toBe(4);
     expect(json<{ readonly property: string }>().property).toBe('debug.host-registers-are-the-copy');
     expect((await bench.run(['show', 'least.wsj'])).out).toContain('debug.host-registers-are-the-copy at step');
+  });
+
+  it('gives it whole where the signal comes while it is written', async () => {
+    const [journal] = readdirSync(bench.path('found'));
+    let looks = Number.NEGATIVE_INFINITY;
+    const open: FileSystem['open'] = (path, flags) => {
+      looks = 0;
+      return realFiles.open(path, flags);
+    };
+    // The journal is open, and what writes it has looked once.
+    const signal = {
+      get aborted() {
+        return ++looks > 1;
+      },
+    } as AbortSignal;
+    const { code, json } = await bench.run(['shrink', `found/${journal!}`, '-o', 'late.wsj', '--json'], {
+      signal,
+      files: { ...realFiles, open },
+    });
+    expect([code, json<{ readonly property: string }>().property]).toEqual([0, 'debug.host-registers-are-the-copy']);
+    expect((await bench.run(['show', 'late.wsj'])).out).toContain('debug.host-registers-are-the-copy at step');
   });
 });

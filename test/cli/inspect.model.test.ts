@@ -77,6 +77,9 @@ describe('explore --coverage', () => {
   it('refuses a path that there is not, and a shard', async () => {
     const wrong = await bench.run(['explore', 'rmp-overlap-forever', '--coverage', 'mian']);
     expect([wrong.code, wrong.err.includes('did you mean "main"?')], wrong.err).toEqual([2, true]);
+    writeFileSync(bench.path('own.yaml'), (await bench.run(['scenarios', 'rmp-overlap-forever'])).out);
+    const own = await bench.run(['explore', './own.yaml', '--coverage', 'mian']);
+    expect(own.err).toContain('try: worldswitch paths --scenario ./own.yaml\n');
     const shard = await bench.run(['explore', 'rmp-overlap-forever', '--coverage', '--shard', '1/2']);
     expect([shard.code, shard.err.includes('what one shard never takes, another one may')]).toEqual([2, true]);
   });

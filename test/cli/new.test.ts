@@ -47,6 +47,7 @@ describe('new race', () => {
     [['race', '../out', '--arch', 'amd'], 'expected: a kebab-case name'],
     [['race', 'rmp-churn', '--arch', 'amd'], 'rmp-churn is the name of a shipped scenario'],
     [['race', 'split-lock', '--arch', 'intel'], 'split-lock is the name of a shipped mechanism'],
+    [['race', 'host', '--arch', 'intel'], 'host is the name of a shipped mechanism'],
     [['race', 'mine'], '--arch is missing'],
     [['race', 'mine', '--arch', 'riscv'], 'Allowed choices are amd, intel, arm64'],
     [['rase', 'mine', '--arch', 'amd'], 'found "rase"'],

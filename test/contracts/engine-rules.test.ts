@@ -116,6 +116,11 @@ describe.each(ENGINES)('the %s engine', (_name, engineOf) => {
     expect(taking(onExec({ actions: send('dummy:0', 'misspelt') }))).toThrow('misspelt is not in the event catalogue');
   });
 
+  it('fails on a message that says itself who has sent it', () => {
+    const named = onExec({ actions: emit(outgoing('dummy:0', { type: 'ping', from: 'vm0' } as never) as never) });
+    expect(taking(named)).toThrow('ping is sent with a field named from, which the engine sets to its sender; expected another name');
+  });
+
   it('fails on actors that answer each other forever', () => {
     const echo = onExec({ actions: send('dummy:0', 'ping') }, { ping: { actions: send('dummy:0', 'ping') } });
     expect(taking(echo)).toThrow('the actors still answer each other after 10000 bus messages in step 1');

@@ -148,7 +148,7 @@ const WORDS = [
   'clean',
 ];
 
-/** Options and operands at random. Budgets stand behind them, so that they count. */
+/** Options and operands at random, within a budget of states unless one was drawn. */
 async function flagsInput(draw: Draw, { scenarios, journal }: Seeds): Promise<CommandInput> {
   // A server does not end, and a demonstration takes no input.
   const entry = draw.one(COMMANDS.filter(({ name }) => name !== 'serve' && name !== 'demo'));
@@ -160,7 +160,8 @@ async function flagsInput(draw: Draw, { scenarios, journal }: Seeds): Promise<Co
     given.push(name!, ...(takes === undefined ? [] : [draw.one([...(choices ?? []), ...WORDS])]));
   }
   const operands = Array.from({ length: draw.below(3) }, () => draw.one([...WORDS, 'a.yaml', 'a.wsj', 'a.wsj', 'vmsa-in-use-kick']));
-  const budget = COMMAND.options.some(({ flags }) => flags.startsWith('--max-states')) ? ['--max-states', '50'] : [];
+  const takesBudget = COMMAND.options.some(({ flags }) => flags.startsWith('--max-states'));
+  const budget = takesBudget && !given.includes('--max-states') ? ['--max-states', '50'] : [];
   const text = JSON.stringify({ ...(scenarios[0] as object), bounds: { steps: 300, states: 200 } });
   return { argv: [entry.name, ...operands, ...given, ...budget], files: { 'a.yaml': text, 'a.wsj': journal } };
 }

@@ -51,14 +51,19 @@ class Places {
   }
 }
 
-/** Fields of a context with their values as text; those of frames one by one. */
+const isMap = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/**
+ * Fields of a context with their values as text; those of frames one by one. What is `undefined` is
+ * none, as in a digest.
+ */
 function fieldsOf(context: unknown): readonly (readonly [string, string])[] {
-  return Object.entries((context ?? {}) as Readonly<Record<string, unknown>>).flatMap(([name, value]) => {
-    if (name !== 'frames') return [[name, canonical(value)] as const];
-    return Object.entries(value as Readonly<Record<string, object>>).flatMap(([frame, locals]) =>
-      Object.entries(locals).map(([local, one]) => [`frames.${frame}.${local}`, canonical(one)] as const),
-    );
-  });
+  const textsIn = (fields: object, under = ''): (readonly [string, string])[] =>
+    Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[`${under}${name}`, canonical(value)] as const]));
+  const { frames, ...own } = (context ?? {}) as { readonly frames?: unknown };
+  // A machine that is written by hand may call any field so.
+  if (!isMap(frames) || !Object.values(frames).every(isMap)) return textsIn({ ...own, frames });
+  return [...textsIn(own), ...Object.entries(frames).flatMap(([frame, locals]) => textsIn(locals as object, `frames.${frame}.`))];
 }
 
 function varyingIn({ locals }: Kind, members: readonly number[]): Varying[] {

@@ -266,4 +266,23 @@ describe('a run', () => {
     const short = { ...endless, bounds: { steps: 8000, states: 1 } };
     expect(play(short, { name: 'fifo' }).end).toMatchObject({ ended: 'bound', comesBack: { length: 3 } });
   });
+
+  it('is done where all are at rest and only the environment could go on, however it is chosen', () => {
+    const idle: Readonly<Record<string, StateTable>> = {
+      a: { on: { exec: { to: 'b' } } },
+      b: { on: { interrupt: { to: 'c' } }, owes: [], tags: ['rest'] },
+      c: { on: { exec: { to: 'b' } } },
+    };
+    const bounds = { steps: 20_000, states: 1 };
+    for (const chooser of [{ name: 'fifo' }, { name: 'random', seed: 1 }] as const) {
+      const quiet = play(toy({ ...topology, machines: { node: machineOf(idle) } }, [], { bounds }), chooser);
+      expect(quiet.end).toMatchObject({ verdict: 'clean', ended: 'done', comesBack: { length: 2 } });
+      expect(quiet.run.sequencer.step < 10).toBe(chooser.name === 'fifo');
+      // What is owed is told first.
+      const owed = propertyOf('alwaysEventually', 'each', 'd', 'd');
+      expect(play(toy({ ...topology, machines: { node: machineOf(idle) } }, [owed], { bounds }), chooser).end.violation?.property).toBe(
+        owed.id,
+      );
+    }
+  });
 });

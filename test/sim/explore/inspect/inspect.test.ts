@@ -215,6 +215,18 @@ describe('the profile', () => {
       expect(varying.every(({ values }) => values > 1 && values <= locals)).toBe(true);
     }
   });
+
+  it.each([{ spare: undefined }, { frames: null }, { frames: { main: 1 } }])('takes a field that a machine sets to %j', (sets) => {
+    const { searched: found } = searched(
+      toy({
+        actors: [{ id: 'node:0', kind: 'node', input: null }],
+        machines: { node: machineOf(chain(1, { on: {}, tags: ['rest'], sets }), 2, { spare: 1, frames: 1 }) },
+        catalogue: CATALOGUE,
+      }),
+    );
+    const { actors } = finish(profileOf(found))!;
+    expect(actors.find(({ actor }) => actor === 'node:0')?.locals).toBe(2);
+  });
 });
 
 describe('the graph', () => {
