@@ -172,9 +172,9 @@ export class PropertyWatch {
   readonly #watched: readonly boolean[];
   readonly #store: Store;
   readonly #known = new Map<string, string | null>();
-  /** By kind and local state: whether one actor in it is evidence. */
+  /** By slot and local state: whether the actor in it is evidence, which may go by its name. */
   readonly #bad: boolean[][] = [];
-  /** By kind and local state: what is seen of an actor in it. */
+  /** By slot and local state: what is seen of the actor in it. */
   readonly #seen: number[][] = [];
   readonly #sights = new Map<string, number>();
 
@@ -191,9 +191,8 @@ export class PropertyWatch {
   wants(slot: number, local: number, before: number): boolean {
     if (!this.#watched[slot]) return false;
     if (!this.property.each) return this.#seenOf(slot, local) !== this.#seenOf(slot, before);
-    const kind = this.#store.kindOfSlot[slot]!;
-    this.#bad[kind.index] ??= [];
-    const known = this.#bad[kind.index]!;
+    this.#bad[slot] ??= [];
+    const known = this.#bad[slot]!;
     known[local] ??= this.property.each(this.#viewOf(slot, local)) !== null;
     return known[local];
   }
@@ -225,9 +224,8 @@ export class PropertyWatch {
   #seenOf(slot: number, local: number): number {
     const { sees } = this.property;
     if (!sees) return local;
-    const kind = this.#store.kindOfSlot[slot]!;
-    this.#seen[kind.index] ??= [];
-    const known = this.#seen[kind.index]!;
+    this.#seen[slot] ??= [];
+    const known = this.#seen[slot]!;
     if (known[local] === undefined) {
       const text = JSON.stringify(sees(this.#viewOf(slot, local)));
       known[local] = this.#sights.get(text) ?? this.#sights.size;
