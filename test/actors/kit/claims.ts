@@ -1,29 +1,39 @@
 /**
  * Claims of the kit: each is a row of docs/domain/kit.md, holds in races of its own, and fails
- * under each of its mutants. A mutant is a machine of the primitive that does one thing wrong.
+ * under each of its mutants. A mutant is a machine of the primitive that does one thing wrong, or a
+ * path of the kernel that lacks a step or has a wrong one.
  */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import type { HostItem } from '../../../actors/host/host-env.ts';
+import { type HostItem, type HostPath, hostPatch } from '../../../actors/host/host-env.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import type { Grade } from '../../../actors/path/path.ts';
+import type { Patch } from '../../../sim/host/mechanism.ts';
 import type { Property } from '../../../sim/property.ts';
 import { testClaims } from '../../claims/claim-cases.ts';
 import { type Raced, raced } from './raced.ts';
+import { changedBy } from './wrong-buffers.ts';
 
 export interface KitClaim {
   readonly id: string;
   readonly says: string;
   readonly source: string;
   readonly grade: Grade;
-  /** By name: what the mutant does to the primitives. */
-  readonly mutants: Readonly<Record<string, Mutation>>;
+  /** By name: what the mutant does to the primitives, or to the whole host. */
+  readonly mutants: Readonly<Record<string, Mutation | { readonly host: Patch }>>;
   readonly check: (of: <P extends Primitive>(primitive: P) => P) => void;
 }
 /** By the kind of the actors. */
 export type Mutation = Readonly<Record<string, (machine: AnyStateMachine) => AnyStateMachine>>;
+
+const isOfHost = (mutation: Mutation | { readonly host: Patch }): mutation is { readonly host: Patch } => typeof mutation.host === 'object';
+
+/** A mutant: functions of the kernel as these changes leave them. */
+export const walks = (paths: Readonly<Record<string, (path: HostPath) => HostPath>>): { readonly host: Patch } => ({
+  host: { paths: Object.fromEntries(Object.entries(paths).map(([name, change]) => [name, [hostPatch((path) => change(path))]])) },
+});
 
 /** The primitive with other machines. */
 const mutated = <P extends Primitive>(primitive: P, changes: Mutation): P => ({
@@ -47,7 +57,12 @@ export function kitClaims(claims: readonly KitClaim[]): void {
       says,
       mutants: Object.keys(mutants) as [string, ...string[]],
       check: (mutant) => {
-        const changes = mutant === undefined ? {} : mutants[mutant]!;
+        const mutation = mutant === undefined ? {} : mutants[mutant]!;
+        if (isOfHost(mutation)) {
+          changedBy(mutation.host, () => check((primitive) => primitive));
+          return;
+        }
+        const changes = mutation;
         const used = new Set<string>();
         check((primitive) => {
           for (const { kind } of primitive.parts) used.add(kind);

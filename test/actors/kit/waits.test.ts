@@ -1,20 +1,22 @@
 /** Waits as races see them: who waits is woken, and no wake-up is lost. */
 import { describe, expect, it } from 'vitest';
 import { assign } from 'xstate';
-import { type HostItem, host } from '../../../actors/host/host-env.ts';
-import { schedule } from '../../../actors/host/task-state.ts';
+import { type HostItem, type HostPath, host } from '../../../actors/host/host-env.ts';
+import { schedule, setCurrentState } from '../../../actors/host/task-state.ts';
 import { cell } from '../../../actors/kit/cell.ts';
 import { completion } from '../../../actors/kit/completion.ts';
+import { after, instead } from '../../../actors/kit/fn.ts';
 import { local } from '../../../actors/kit/local.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { rcuwait } from '../../../actors/kit/rcuwait.ts';
 import { handleSignal, sigkill, tgkill, threadOf } from '../../../actors/kit/signal.ts';
 import { timeouts } from '../../../actors/kit/timeout.ts';
 import { waitQueue } from '../../../actors/kit/wait-queue.ts';
+import type { TaskState } from '../../../events/sched.ts';
 import { happens, holds } from '../../../sim/host/race-properties.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import type { Property } from '../../../sim/property.ts';
-import { kitClaims, provides, threads } from './claims.ts';
+import { kitClaims, provides, threads, walks } from './claims.ts';
 import { raced } from './raced.ts';
 
 const { when, loop, leaveLoop, leavePath } = host;
@@ -71,6 +73,8 @@ const ofKilled = (wait: HostItem, sent: HostItem, properties: readonly Property[
     processes: { a: { cpu: 0, threads: [[{ wait: {} }]] }, b: { cpu: 1, threads: [[{ send: {} }]] } } as never,
   });
 const target = threadOf('a', 0);
+/** The same wait in another state. */
+const saysThatItWaits = (state: TaskState) => (path: HostPath) => after(path, 'prepare_to_wait_event', setCurrentState(state));
 
 kitClaims([
   {
@@ -195,6 +199,27 @@ kitClaims([
         [never('gaveUp')],
       ),
   },
+  {
+    id: 'KIT-46',
+    says: 'a signal ends a wait by its state: any signal an interruptible one, a fatal one a killable one, none an uninterruptible one',
+    source: 'include/linux/sched/signal.h, signal_pending_state(); kernel/signal.c, signal_wake_up_state(), 6.12',
+    grade: 'read',
+    mutants: {
+      'no sleeper is woken': walks({
+        do_tkill: (path) => instead(path, 'tgkill', host.step('tgkill', { mode: 'kernel' })),
+      }),
+      'all wait interruptibly': walks(
+        Object.fromEntries(['wait_event', 'wait_event_killable'].map((name) => [name, saysThatItWaits('interruptible')])),
+      ),
+    },
+    check: () => {
+      const fatal = sigkill([target]);
+      expect(ofKilled(q.waitEventInterruptible(ok, isReady, look), tgkill(target), [may('handled'), never('passed')])).toMatchObject(CLEAN);
+      expect(ofKilled(q.waitEventKillable(ok, isReady, look), tgkill(target)).broken).toEqual(['deadlock']);
+      expect(ofKilled(q.waitEventKillable(ok, isReady, look), fatal, [may('gaveUp')])).toMatchObject(CLEAN);
+      expect(ofKilled(q.waitEvent(isReady, look), fatal).broken).toEqual(['deadlock']);
+    },
+  },
 ]);
 
 describe('a wake-up is lost where a waiter', () => {
@@ -215,18 +240,8 @@ describe('a wake-up is lost where a waiter', () => {
   it.each(Object.keys(LOST))('%s', (how) => stuck([q, c], LOST[how]!));
 });
 
-describe('KIT-46 a signal ends a wait by its state', () => {
-  const fatal = sigkill([target]);
-  it('any signal an interruptible one, and its handler runs on the way out', () =>
-    expect(ofKilled(q.waitEventInterruptible(ok, isReady, look), tgkill(target), [may('handled'), never('passed')])).toMatchObject(CLEAN));
-  it('a fatal one a killable one, and no other does', () => {
-    expect(ofKilled(q.waitEventKillable(ok, isReady, look), fatal, [may('gaveUp')])).toMatchObject(CLEAN);
-    expect(ofKilled(q.waitEventKillable(ok, isReady, look), tgkill(target)).broken).toEqual(['deadlock']);
-  });
-  it('none of the others', () => expect(ofKilled(q.waitEvent(isReady, look), fatal).broken).toEqual(['deadlock']));
-  it('msleep_interruptible(), and not msleep()', () => {
-    const timed = { uses: [seen, timeouts] };
-    expect(threads([[timeouts.msleepInterruptible(ok), ...either], []], { ...timed, properties: [never('passed')] })).toMatchObject(CLEAN);
-    expect(threads([[timeouts.msleep(), passed]], { ...timed, properties: [may('passed')] })).toMatchObject(CLEAN);
-  });
+it('a signal ends msleep_interruptible(), and not msleep()', () => {
+  const timed = { uses: [seen, timeouts] };
+  expect(threads([[timeouts.msleepInterruptible(ok), ...either], []], { ...timed, properties: [never('passed')] })).toMatchObject(CLEAN);
+  expect(threads([[timeouts.msleep(), passed]], { ...timed, properties: [may('passed')] })).toMatchObject(CLEAN);
 });

@@ -61,7 +61,7 @@ export const NO_SWITCH: Patch = { machines: { pcpu: (machine) => machine.provide
 
 /** What something comes to with a change of machines. */
 export function changedBy<V>(patch: Patch | undefined, of: () => V): V {
-  const undo = register({ name: 'wrong', arches: ['amd'], ...(patch && { patch: () => patch }) });
+  const undo = register({ name: 'wrong', arches: ['amd', 'intel', 'arm64'], ...(patch && { patch: () => patch }) });
   try {
     return of();
   } finally {
