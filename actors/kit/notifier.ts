@@ -15,6 +15,8 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { NotifierEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
+import { oneOf } from '../path/fits.ts';
+import { A_FUNCTION, BODY, checkRest, checkTable, ENV, NUMBER, nameOf, primitive, restOf } from './checked.ts';
 import { fn } from './fn.ts';
 import type { Body } from './kthread.ts';
 import { local } from './local.ts';
@@ -28,6 +30,7 @@ const SOURCE = fromMemory('kernel/notifier.c, notifier_call_chain(), notifier_ch
 /** What keeps a call and a change of the chain apart. @public */
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
 
+const BLOCK = { does: BODY, priority: NUMBER, stops: A_FUNCTION };
 /** A block of a chain. @public */
 export interface Block {
   readonly does: Body;
@@ -135,8 +138,15 @@ class Steps {
 export function notifierChain<const B extends string>(
   name: string,
   blocks: Readonly<Record<B, Block>>,
-  { kind = 'blocking' }: { readonly kind?: ChainKind } = {},
+  rest: { readonly kind?: ChainKind } = {},
 ): NotifierChain<B> {
+  const { kind = 'blocking' } = restOf('notifierChain', name, rest, { kind: oneOf('raw', 'atomic', 'srcu', 'blocking') });
+  checkTable(`notifierChain ${name}`, blocks, [
+    'a block, as { does: () => [...] }',
+    (value) => typeof value === 'object' && value !== null,
+  ]);
+  for (const [block, one] of Object.entries(blocks)) checkRest(`notifierChain ${name}: ${block}`, one, BLOCK, ['does']);
+  const block = nameOf('one of its blocks', Object.keys(blocks));
   const steps = new Steps(`${name}:0`);
   const all = Object.entries<Block>(blocks);
   const input = { priorities: Object.fromEntries(all.map(([block, { priority = 0 }]) => [block, priority])) };
@@ -158,11 +168,15 @@ export function notifierChain<const B extends string>(
         ),
       ]),
     );
-  return {
-    kind: name,
-    parts: [{ kind: name, per: 'host', machine: () => chainMachine, input: () => input, sets: ['readers', 'waiters'] }],
-    register: (block) => steps.change(kind, 'register', { type: 'chain.register', block }),
-    unregister: (block) => steps.change(kind, 'unregister', { type: 'chain.unregister', block }),
-    call: (env) => call(fn(`${kind}_notifier_call_chain`, SOURCE, steps.around(kind, [calls(env)]))),
-  };
+  return primitive<NotifierChain<B>>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per: 'host', machine: () => chainMachine, input: () => input, sets: ['readers', 'waiters'] }],
+      register: (block) => steps.change(kind, 'register', { type: 'chain.register', block }),
+      unregister: (block) => steps.change(kind, 'unregister', { type: 'chain.unregister', block }),
+      call: (env) => call(fn(`${kind}_notifier_call_chain`, SOURCE, steps.around(kind, [calls(env)]))),
+    },
+    { register: [block], unregister: [block], call: [ENV] },
+  );
 }
