@@ -60,6 +60,7 @@ const RULES: Readonly<Record<string, Omit<Failure, 'message'>>> = {
     attempt: 'worldswitch replay FILE --fold, which needs none of them',
   }),
   MechanismError: rule('mechanism_invalid', EXIT.usage, { attempt: 'docs/extend.md explains what a module exports' }),
+  KitError: rule('mechanism_invalid', EXIT.usage, { attempt: 'docs/kit.md explains what a race is made of' }),
   MapError: rule('map_invalid', EXIT.usage, { attempt: 'docs/real-kernels.md has the format of a map' }),
   PatchError: rule('patch_does_not_fit', EXIT.usage, {
     attempt: 'worldswitch paths NAME --scenario SCENARIO shows a path and what replaceStep finds in it',

@@ -6,12 +6,12 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { shippedNames } from '../api/shipped-scenarios.ts';
-import { MechanismError } from '../sim/host/mechanism.ts';
 import { registerOwn } from '../sim/host/own-mechanism.ts';
 import { listed } from '../sim/scenario/issues.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { type ModelFile, noteModelFile } from './model-files.ts';
+import { placeOf, withPlace } from './module-place.ts';
 import { resolveOwnImports, unpromisedIn } from './own-imports.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
@@ -37,19 +37,24 @@ export function hashOf(path: string, file: string): string {
 /** How V8 says that a module imports a name which the other one does not export. */
 const NO_EXPORT = /does not provide an export named/;
 
+const SHOWS = 'WORLDSWITCH_DEBUG=1, which shows where';
+/** Errors that say what is wrong with what an author has given, and what was expected. */
+const SENTENCES: readonly string[] = ['MechanismError', 'KitError', 'PathError', 'PatchError'];
+const OF_SENTENCES = 'docs/kit.md has the kit, docs/extend.md what a module exports';
+
 /** What to do about each way in which an import fails. */
 function attemptFor(error: unknown, file: string): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ERR_MODULE_NOT_FOUND') return 'npm install what it imports, in the folder of the module';
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'a JavaScript file (.js, .mjs): compile it first';
   if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return 'docs/extend.md names what the package exports';
-  if (!(error instanceof SyntaxError)) return 'WORLDSWITCH_DEBUG=1, which shows where';
+  if (!(error instanceof SyntaxError)) return SHOWS;
   return NO_EXPORT.test(error.message)
     ? 'a name that is exported; docs/api-report.md lists those of worldswitch/extend'
     : `node --check ${file} shows the place`;
 }
 
-async function importFrom(path: string, file: string): Promise<Readonly<Record<string, unknown>>> {
+async function importFrom(path: string, { file, cwd }: ModelFile): Promise<Readonly<Record<string, unknown>>> {
   try {
     return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {
@@ -59,8 +64,13 @@ async function importFrom(path: string, file: string): Promise<Readonly<Record<s
         expected: 'worldswitch/extend, which has all that a module needs, under the same names',
         attempt: `replace '${unpromised}' by 'worldswitch/extend'; docs/extend.md lists what is there`,
       });
-    if (error instanceof MechanismError) throw invalid(`${file}: ${error.message}`, {}, { cause: error });
+    const place = placeOf(error, cwd);
+    const sentence = error instanceof Error && SENTENCES.includes(error.name);
+    if (sentence) throw invalid(withPlace(`${file}: ${error.message}`, place), { attempt: OF_SENTENCES }, { cause: error });
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    // It is a module, and its own code has thrown: the loader has no place in it.
+    if (place !== null || !(error instanceof Error))
+      throw invalid(withPlace(`${file} throws while it is imported: ${message}`, place), { attempt: SHOWS }, { cause: error });
     const rest = { expected: 'an ES module', attempt: attemptFor(error, file) };
     throw invalid(`${file} cannot be imported: ${message}`, rest, { cause: error });
   }
@@ -99,7 +109,7 @@ export async function loadModels(files: readonly ModelFile[]): Promise<() => voi
     for (const { file, cwd } of files) {
       const path = resolve(cwd, file);
       const sha256 = hashOf(path, file);
-      const exports = await importFrom(path, file);
+      const exports = await importFrom(path, { file, cwd });
       undos.push(noteModelFile({ file, cwd }));
       for (const [value, where] of mechanismsIn(exports, file)) undos.push(registerOwn(value, where, { file, sha256 }, shippedNames()));
     }

@@ -9,6 +9,7 @@ import { blamed, CliError, EXIT, type Failure, failureDocument, failureOf, usage
 import { noteInput } from './inputs.ts';
 import type { Io } from './io.ts';
 import { commandLines, linesOf } from './layout.ts';
+import { placeOf, withPlace } from './module-place.ts';
 import { hasColours, Printer, styled } from './output.ts';
 import { namedRun } from './runs-folder.ts';
 import { VERSION_FLAGS, versionDocument, versionText } from './version.ts';
@@ -131,7 +132,8 @@ async function withModels(files: readonly string[], io: Io, run: () => number | 
     return await run();
   } catch (error) {
     const failure = failureOf(error);
-    throw failure.exit === EXIT.internal ? new CliError(blamed(failure, files), { cause: error }) : error;
+    const told = failure.exit === EXIT.internal ? blamed(failure, files) : failure;
+    throw new CliError({ ...told, message: withPlace(told.message, placeOf(error, io.cwd)) }, { cause: error });
   } finally {
     unload();
   }

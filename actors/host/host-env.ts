@@ -53,6 +53,8 @@ export interface HostEnv {
   readonly programs: readonly Program<HostOp>[];
   /** Under `memory: tso`: what the store buffer of a CPU makes of the messages of a step. */
   readonly order?: typeof ordered;
+  /** Parts of the primitives that take part. */
+  readonly uses?: ReadonlySet<object>;
   /** Whether a halted vCPU is polled for before its thread sleeps. */
   readonly haltPolling: boolean;
   /** Whether threads have registered an rseq area, so that a switch leaves them work to do. */
@@ -122,9 +124,12 @@ export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) |
 /** Constructors of host paths. @public */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
 
-/** What the code of a host is expanded with: changes of its paths, store buffers of its CPUs. */
-export const expandedWith = ({ patches = {}, order }: Partial<Pick<HostEnv, 'patches' | 'order'>>) => ({
+/** What all code of a host is expanded with. */
+export type HostCode = Partial<Pick<HostEnv, 'patches' | 'order' | 'uses'>>;
+/** Changes of its paths, store buffers of its CPUs, the primitives that take part. */
+export const expandedWith = ({ patches = {}, order, uses }: HostCode) => ({
   patches,
+  ...(uses && { uses }),
   ...(order && { order }),
 });
 

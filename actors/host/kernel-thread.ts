@@ -12,7 +12,7 @@ import { type ActorId, type Outgoing, outgoing, type Stamped } from '../../event
 import type { ThreadEvent } from '../../events/index.ts';
 import type { HandlerEvent } from '../../events/sched.ts';
 import { expand } from '../path/expand.ts';
-import { expandedWith, type HostEnv, type HostLocals, type HostPath, type HostThread, toCpu } from './host-env.ts';
+import { expandedWith, type HostCode, type HostLocals, type HostPath, type HostThread, toCpu } from './host-env.ts';
 import { notifyRegion, SWITCHED } from './switchable.ts';
 import { WAKES } from './thread-signals.ts';
 
@@ -31,12 +31,7 @@ const NOBODY: HostThread = {
 const KERNEL = { mode: 'kernel', preempt: 0, spin: 0, irqs: true, insn: false } as const;
 
 /** A kernel thread of this name that walks the path; it sleeps until it is woken. */
-export function kernelThreadMachine(
-  id: string,
-  path: HostPath,
-  env: Partial<Pick<HostEnv, 'patches' | 'order'>> = {},
-  begins: Partial<HostThread> = {},
-) {
+export function kernelThreadMachine(id: string, path: HostPath, env: HostCode = {}, begins: Partial<HostThread> = {}) {
   const code = expand<HostThread, HostLocals, ThreadEvent>(path, {
     root: `${id}.code`,
     frame: 'code',
@@ -61,7 +56,7 @@ export function kernelThreadMachine(
 export type Handles = 'hardirq' | 'softirq';
 
 /** What walks the handler of an interrupt on one CPU. */
-export function handlerMachine(id: string, path: HostPath, how: Handles, env: Partial<Pick<HostEnv, 'patches' | 'order'>> = {}) {
+export function handlerMachine(id: string, path: HostPath, how: Handles, env: HostCode = {}) {
   const { states, entry } = expand<HostThread, HostLocals, ThreadEvent>(path, {
     root: id,
     frame: 'code',

@@ -10,7 +10,7 @@ import { type Outgoing, outgoing, type Stamped, sender } from '../../events/even
 import type { ThreadEvent } from '../../events/index.ts';
 import { expand, type Region } from '../path/expand.ts';
 import type { Flow, Path } from '../path/path.ts';
-import type { HostEnv, HostLocals, HostThread, Notifiers } from './host-env.ts';
+import type { HostCode, HostEnv, HostLocals, HostThread, Notifiers } from './host-env.ts';
 import { expandedWith, toCpu } from './host-env.ts';
 
 /**
@@ -38,7 +38,7 @@ const SCHED_IN: Flow = { ...SCHED_OUT, irqs: true };
 export function notifyRegion(
   machine: string,
   paths: Notifiers | null,
-  { rseq = false, ...code }: Partial<Pick<HostEnv, 'rseq' | 'patches' | 'order'>> = {},
+  { rseq = false, ...code }: HostCode & Partial<Pick<HostEnv, 'rseq'>> = {},
 ): Region<HostThread, ThreadEvent> {
   const notifiers = (path: Path<HostThread, HostLocals, ThreadEvent>, from: Flow) =>
     expand<HostThread, HostLocals, ThreadEvent>(path, {

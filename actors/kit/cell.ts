@@ -11,7 +11,9 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { CellAnswer, CellEvent, CellValue } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
+import { oneOf } from '../path/fits.ts';
 import type { Step, StepSpec } from '../path/path.ts';
+import { AN_OBJECT, checkTable, GIVEN, INTO, isValue, maybe, nameOf, PER, primitive, restOf, VALUES, whereWith } from './checked.ts';
 import { type Given, given, type Local } from './local.ts';
 import { type MemoryObject, usesOf } from './object.ts';
 import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -129,14 +131,10 @@ const fieldOf = (fields: CellFields, field: string): CellValue => {
   return fields[field]!;
 };
 
-/** Whether a field can hold it. */
-const isValue = (value: unknown): value is CellValue =>
-  value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
-const VALUES = 'text, a finite number, true, false or null';
 const shown = (value: unknown): string => (typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? String(value)));
 const checked = (field: string, value: unknown): CellValue => {
   if (!isValue(value)) throw new Error(`${field} is to hold ${shown(value)}; expected ${VALUES}`);
-  return value;
+  return value as CellValue;
 };
 
 /** What a store or a locked instruction leaves in the field. */
@@ -153,6 +151,8 @@ function changed(fields: CellFields, event: Exclude<CellEvent, { readonly type: 
       return checked(event.field, event.value);
   }
 }
+
+const CELL_WHERE = whereWith({ step: ['a map of what else the step does', (value) => typeof value === 'object' && value !== null] });
 
 /** The memory behind a cell. */
 export const cellMachine = setup({
@@ -191,19 +191,16 @@ export const cellMachine = setup({
  * @throws Error if a field begins with something that is no value
  * @public
  */
-export function cell<F extends CellFields>(name: string, fields: F, { per = 'host', in: within, memory }: CellRest = {}): Cell<Fields<F>> {
-  for (const [field, value] of Object.entries(fields))
-    if (!isValue(value)) throw new Error(`${name}.${field} begins as ${shown(value)}; expected ${VALUES}`);
-  const known = (field: string): string => {
-    fieldOf(fields, field);
-    return field;
-  };
+export function cell<F extends CellFields>(name: string, fields: F, rest: CellRest = {}): Cell<Fields<F>> {
+  const { per = 'host', in: within, memory } = restOf('cell', name, rest, { ...PER, in: AN_OBJECT, memory: oneOf('sc') });
+  checkTable(`cell ${name}`, fields, [VALUES, isValue]);
+  const field = nameOf('one of its fields', Object.keys(fields));
   const access = <T, L>(
     [verb, type]: readonly [verb: string, type: CellEvent['type']],
     field: string,
     rest: (walker: T, locals: L) => object,
     into: { readonly name: string } | undefined,
-    { at, as = `${verb}_${known(field)}`, step = {} }: Where<T, L> = {},
+    { at, as = `${verb}_${field}`, step = {} }: Where<T, L> = {},
   ): CellStep<T, L> => {
     const target = instanceAt(name, per, at);
     const uses = usesOf<T, L>(within, at, name, per);
@@ -223,19 +220,34 @@ export function cell<F extends CellFields>(name: string, fields: F, { per = 'hos
     <V, T, L>(value: Given<V, T, L>) =>
     (w: T, l: L) => ({ value: given(value, w, l) });
   const plain = memory === 'sc' ? 'cell.xchg' : 'cell.store';
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => cellMachine, input: () => fields }],
-    load: (field, into, where) => access(['load', 'cell.load'], field, nothing, into, where),
-    loadAcquire: (field, into, where) => access(['load_acquire', 'cell.load'], field, nothing, into, where),
-    store: (field, value, where) => access(['store', plain], field, of(value), undefined, where),
-    storeRelease: (field, value, where) => access(['store_release', plain], field, of(value), undefined, where),
-    storeMb: (field, value, where) => access(['store_mb', 'cell.xchg'], field, of(value), undefined, where),
-    xchg: (field, value, into, where) => access(['xchg', 'cell.xchg'], field, of(value), into, where),
-    cmpxchg: (field, expected, value, into, where) =>
-      access(['cmpxchg', 'cell.cmpxchg'], field, (w, l) => ({ expected: given(expected, w, l), value: given(value, w, l) }), into, where),
-    testAndSet: (field, into, where) => access(['test_and_set', 'cell.xchg'], field, of<CellValue, unknown, unknown>(true), into, where),
-    clearBit: (field, into, where) => access(['clear', 'cell.xchg'], field, of<CellValue, unknown, unknown>(false), into, where),
-    addReturn: (field, value, into, where) => access(['add', 'cell.add'], field, of(value), into, where),
-  };
+  return primitive<Cell<CellFields>>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => cellMachine, input: () => fields }],
+      load: (field, into, where) => access(['load', 'cell.load'], field, nothing, into, where),
+      loadAcquire: (field, into, where) => access(['load_acquire', 'cell.load'], field, nothing, into, where),
+      store: (field, value, where) => access(['store', plain], field, of(value), undefined, where),
+      storeRelease: (field, value, where) => access(['store_release', plain], field, of(value), undefined, where),
+      storeMb: (field, value, where) => access(['store_mb', 'cell.xchg'], field, of(value), undefined, where),
+      xchg: (field, value, into, where) => access(['xchg', 'cell.xchg'], field, of(value), into, where),
+      cmpxchg: (field, expected, value, into, where) =>
+        access(['cmpxchg', 'cell.cmpxchg'], field, (w, l) => ({ expected: given(expected, w, l), value: given(value, w, l) }), into, where),
+      testAndSet: (field, into, where) => access(['test_and_set', 'cell.xchg'], field, of<CellValue, unknown, unknown>(true), into, where),
+      clearBit: (field, into, where) => access(['clear', 'cell.xchg'], field, of<CellValue, unknown, unknown>(false), into, where),
+      addReturn: (field, value, into, where) => access(['add', 'cell.add'], field, of(value), into, where),
+    },
+    {
+      load: [field, INTO, CELL_WHERE],
+      loadAcquire: [field, INTO, CELL_WHERE],
+      store: [field, GIVEN, CELL_WHERE],
+      storeRelease: [field, GIVEN, CELL_WHERE],
+      storeMb: [field, GIVEN, CELL_WHERE],
+      xchg: [field, GIVEN, maybe(INTO), CELL_WHERE],
+      cmpxchg: [field, GIVEN, GIVEN, maybe(INTO), CELL_WHERE],
+      testAndSet: [field, maybe(INTO), CELL_WHERE],
+      clearBit: [field, maybe(INTO), CELL_WHERE],
+      addReturn: [field, GIVEN, maybe(INTO), CELL_WHERE],
+    },
+  ) as Cell<Fields<F>>;
 }

@@ -11,6 +11,7 @@ import type { CompletionEvent } from '../../events/kit-waits.ts';
 import type { TaskState } from '../../events/sched.ts';
 import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, schedule } from '../host/task-state.ts';
+import { INTO, PER, primitive, restOf, WHERE } from './checked.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
@@ -107,7 +108,8 @@ const timeLeft = local<boolean>('timeLeft');
 const waitOver = local<boolean>('waitOver');
 
 /** A completion of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function completion(name: string, { per = 'host' }: { readonly per?: Per } = {}): Completion {
+export function completion(name: string, rest: { readonly per?: Per } = {}): Completion {
+  const { per = 'host' } = restOf('completion', name, rest, PER);
   const asks = (where: LockWhere, event: (t: HostThread, l: HostLocals) => CompletionEvent) => {
     const id = instanceAt(name, per, where.at);
     return { ...SOURCE, send: (t: HostThread, l: HostLocals) => outgoing(id(t, l), event(t, l)) };
@@ -147,18 +149,33 @@ export function completion(name: string, { per = 'host' }: { readonly per?: Per 
         asks(where, () => ({ type })),
       );
   const plain = waits('wait_for_completion', 'uninterruptible', false);
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => completionMachine }, ...timeouts.parts],
-    wait: (where) => plain(null, where),
-    waitInterruptible: waits('wait_for_completion_interruptible', 'interruptible', false),
-    waitKillable: waits('wait_for_completion_killable', 'killable', false),
-    waitTimeout: waits('wait_for_completion_timeout', 'uninterruptible', true),
-    waitInterruptibleTimeout: waits('wait_for_completion_interruptible_timeout', 'interruptible', true),
-    tryWait: told('try_wait_for_completion', 'completion.try'),
-    done: told('completion_done', 'completion.done?'),
-    complete: tells('complete', 'completion.complete'),
-    completeAll: tells('complete_all', 'completion.all'),
-    reinit: tells('reinit_completion', 'completion.reinit'),
-  };
+  return primitive<Completion>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => completionMachine }, ...timeouts.parts],
+      wait: (where) => plain(null, where),
+      waitInterruptible: waits('wait_for_completion_interruptible', 'interruptible', false),
+      waitKillable: waits('wait_for_completion_killable', 'killable', false),
+      waitTimeout: waits('wait_for_completion_timeout', 'uninterruptible', true),
+      waitInterruptibleTimeout: waits('wait_for_completion_interruptible_timeout', 'interruptible', true),
+      tryWait: told('try_wait_for_completion', 'completion.try'),
+      done: told('completion_done', 'completion.done?'),
+      complete: tells('complete', 'completion.complete'),
+      completeAll: tells('complete_all', 'completion.all'),
+      reinit: tells('reinit_completion', 'completion.reinit'),
+    },
+    {
+      wait: [WHERE],
+      waitInterruptible: [INTO, WHERE],
+      waitKillable: [INTO, WHERE],
+      waitTimeout: [INTO, WHERE],
+      waitInterruptibleTimeout: [INTO, WHERE],
+      tryWait: [INTO, WHERE],
+      done: [INTO, WHERE],
+      complete: [WHERE],
+      completeAll: [WHERE],
+      reinit: [WHERE],
+    },
+  );
 }

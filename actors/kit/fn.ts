@@ -2,6 +2,8 @@
  * Paths out of primitives: a kernel function as a list of items, with the locals that its steps
  * leave, and names that do not repeat; and changes of paths that are there.
  */
+
+import { shownValue } from '../path/fits.ts';
 import { replaceStep } from '../path/patch.ts';
 import { type Grade, type Item, type Path, PathError, type Source } from '../path/path.ts';
 
@@ -78,6 +80,13 @@ function namesIn<T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[]): rea
 
 const sourceOf = (source: string | Source, grade: Grade = 'memory'): Source => (typeof source === 'string' ? { source, grade } : source);
 
+/** What is said of something in the place of a list of items. */
+export function noItems(value: unknown): string {
+  const expected = 'expected a list of items, as [step(…), call(…)]';
+  if (value instanceof Promise) return `found a promise; ${expected}, from a function that is not async`;
+  return value === undefined ? `found nothing; ${expected}, that the function returns` : `found ${shownValue(value)}; ${expected}`;
+}
+
 /**
  * A kernel function. Locals that its steps leave die when it returns, but those of `leaves`; a name
  * that stands there twice gets a number.
@@ -91,7 +100,7 @@ export function fn<T, L, E extends AnyEvent>(
   items: readonly Item<T, L, E>[],
   { leaves = [], locals = [], requires, grade, before = [] }: FnRest<T, L, E> = {},
 ): Path<T, L, E> {
-  if (!Array.isArray(items)) throw new PathError(`${name}: found no list of items; expected one, as [step(…), call(…)]`);
+  if (!Array.isArray(items)) throw new PathError(`${name}: ${noItems(items)}`);
   const all = [...before, ...items];
   const own = [...new Set([...leftBy(all), ...locals])].filter((one) => !leaves.includes(one));
   return {

@@ -14,6 +14,7 @@ import { fromMemory, type HostEnv, type HostItem, type HostPath, host } from '..
 import { type Handles, handlerMachine, raiseOn } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';
 import { type Item, otherwise, type Step } from '../path/path.ts';
+import { BODY, primitive, restOf, WHERE } from './checked.ts';
 import { fn } from './fn.ts';
 import { irqDescMachine } from './irq-desc.ts';
 import { type Body, bodyPath, mayIdle, threadPart, wakeStep } from './kthread.ts';
@@ -134,6 +135,7 @@ const threaded = (name: string, desc: Desc, body: Body, env: HostEnv): HostPath 
 
 /** A device interrupt of this name, with its handler and its thread. @public */
 export function interrupt(name: string, how: Handling): DeviceInterrupt {
+  restOf('interrupt', name, how, { handler: BODY, thread: BODY });
   const desc = new Desc(name);
   const { thread } = how;
   const waits = (as: string, threads: boolean) =>
@@ -145,26 +147,30 @@ export function interrupt(name: string, how: Handling): DeviceInterrupt {
     name: as,
     send: (walker, locals) => raiseOn(at(walker, locals), name),
   });
-  return {
-    kind: name,
-    parts: [
-      { kind: `${name}_desc`, per: 'host', machine: () => irqDescMachine },
-      handlerPart(name, name, 'hardirq', (env) => handled(name, desc, how, env)),
-      ...(thread ? [threadPart(`${name}_thread`, (env) => threaded(name, desc, thread, env), { cpu: 0, bound: false })] : []),
-    ],
-    raise,
-    disableNosync: () => disable,
-    disable: () => call(fn('disable_irq', SOURCE, [disable, ...synchronizeItems])),
-    enable: () =>
-      call(
-        fn('enable_irq', SOURCE, [
-          desc.enable(),
-          when([
-            (_t, l) => routed.of(l) !== undefined,
-            [raise({ as: 'check_irq_resend', at: (_t: object, l: object) => routed.of(l)! }) as HostItem],
+  return primitive<DeviceInterrupt>(
+    name,
+    {
+      kind: name,
+      parts: [
+        { kind: `${name}_desc`, per: 'host', machine: () => irqDescMachine },
+        handlerPart(name, name, 'hardirq', (env) => handled(name, desc, how, env)),
+        ...(thread ? [threadPart(`${name}_thread`, (env) => threaded(name, desc, thread, env), { cpu: 0, bound: false })] : []),
+      ],
+      raise,
+      disableNosync: () => disable,
+      disable: () => call(fn('disable_irq', SOURCE, [disable, ...synchronizeItems])),
+      enable: () =>
+        call(
+          fn('enable_irq', SOURCE, [
+            desc.enable(),
+            when([
+              (_t, l) => routed.of(l) !== undefined,
+              [raise({ as: 'check_irq_resend', at: (_t: object, l: object) => routed.of(l)! }) as HostItem],
+            ]),
           ]),
-        ]),
-      ),
-    synchronize: () => call(fn('synchronize_irq', SOURCE, synchronizeItems)),
-  };
+        ),
+      synchronize: () => call(fn('synchronize_irq', SOURCE, synchronizeItems)),
+    },
+    { disableNosync: [], disable: [], enable: [], synchronize: [], raise: [WHERE] },
+  );
 }

@@ -12,6 +12,7 @@ import { kernelThreadMachine } from '../host/kernel-thread.ts';
 import { schedule, setCurrentRunning, setCurrentState } from '../host/task-state.ts';
 import type { Source } from '../path/path.ts';
 import { type Cell, cell } from './cell.ts';
+import { COUNT, checkBody, INTO, maybe, primitive, restOf, TEXT } from './checked.ts';
 import { type Completion, completion } from './completion.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
@@ -169,7 +170,9 @@ const parkmeItem = (flags: Flags, parked: Completion): HostItem =>
   );
 
 /** A kernel thread of this name, created and asleep. @public */
-export function kthread(name: string, body: Body, { cpu }: Runs = {}): Kthread {
+export function kthread(name: string, body: Body, rest: Runs = {}): Kthread {
+  const { cpu } = restOf('kthread', name, rest, { cpu: COUNT });
+  checkBody(`kthread ${name}`, body);
   const thread = `${name}:0`;
   const flags: Flags = cell(`${name}_flags`, { should_stop: false, should_park: false });
   const exited = completion(`${name}_exited`);
@@ -183,23 +186,27 @@ export function kthread(name: string, body: Body, { cpu }: Runs = {}): Kthread {
     ]);
   };
   const reads = (field: 'should_stop' | 'should_park', as: string) => (into: Local<boolean>) => flags.load(field, into, { as });
-  return {
-    kind: name,
-    thread,
-    parts: [threadPart(name, walks, { cpu: cpu ?? 0, bound: cpu !== undefined }), ...flags.parts, ...exited.parts, ...parked.parts],
-    wakeUp: (as = 'wake_up_process') => wakeStep(thread, as),
-    shouldStop: reads('should_stop', 'kthread_should_stop'),
-    shouldPark: reads('should_park', 'kthread_should_park'),
-    parkme: () => parkmeItem(flags, parked),
-    stop: () => stopItem(flags, thread, exited),
-    park: () =>
-      call(
-        fn('kthread_park', SOURCE, [
-          flags.testAndSet('should_park', undefined, { as: 'set_bit' }),
-          wakeStep(thread, 'wake_up_process'),
-          parked.wait(),
-        ]),
-      ),
-    unpark: () => unparkItem(flags, thread),
-  };
+  return primitive<Kthread>(
+    name,
+    {
+      kind: name,
+      thread,
+      parts: [threadPart(name, walks, { cpu: cpu ?? 0, bound: cpu !== undefined }), ...flags.parts, ...exited.parts, ...parked.parts],
+      wakeUp: (as = 'wake_up_process') => wakeStep(thread, as),
+      shouldStop: reads('should_stop', 'kthread_should_stop'),
+      shouldPark: reads('should_park', 'kthread_should_park'),
+      parkme: () => parkmeItem(flags, parked),
+      stop: () => stopItem(flags, thread, exited),
+      park: () =>
+        call(
+          fn('kthread_park', SOURCE, [
+            flags.testAndSet('should_park', undefined, { as: 'set_bit' }),
+            wakeStep(thread, 'wake_up_process'),
+            parked.wait(),
+          ]),
+        ),
+      unpark: () => unparkItem(flags, thread),
+    },
+    { wakeUp: [maybe(TEXT)], shouldStop: [INTO], shouldPark: [INTO], parkme: [], stop: [], park: [], unpark: [] },
+  );
 }

@@ -12,6 +12,7 @@ import { type HostItem, type HostLocals, type HostPath, type HostThread, host, k
 import { mutexMachine } from '../host/kernel-objects.ts';
 import { type Ask, goToSleep, isGranted, sleepUntil } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
+import { INTO, PER, primitive, restOf, WHERE } from './checked.ts';
 import type { Local } from './local.ts';
 import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
 import { ANY, type Ends, FATAL, waitItem } from './queued.ts';
@@ -82,6 +83,14 @@ export interface Mutex extends Primitive {
   unlock(where?: LockWhere): HostItem;
 }
 
+/** What the steps of a mutex are given. */
+export const MUTEX_STEPS = {
+  lock: [WHERE],
+  lockKillable: [INTO, WHERE],
+  lockInterruptible: [INTO, WHERE],
+  trylock: [INTO, WHERE],
+  unlock: [WHERE],
+};
 /** The steps of a mutex, by which actor it is. */
 export function mutexSteps(id: (where: LockWhere) => MutexId): Omit<Mutex, 'kind' | 'parts'> {
   const endable =
@@ -107,8 +116,15 @@ export function mutexSteps(id: (where: LockWhere) => MutexId): Omit<Mutex, 'kind
 }
 
 /** A mutex of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export const mutex = (name: string, { per = 'host' }: { readonly per?: Per } = {}): Mutex => ({
-  kind: name,
-  parts: [{ kind: name, per, machine: () => mutexMachine, sets: ['waiters'] }],
-  ...mutexSteps(({ at }) => instanceAt(name, per, at)),
-});
+export function mutex(name: string, rest: { readonly per?: Per } = {}): Mutex {
+  const { per = 'host' } = restOf('mutex', name, rest, PER);
+  return primitive<Mutex>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => mutexMachine, sets: ['waiters'] }],
+      ...mutexSteps(({ at }) => instanceAt(name, per, at)),
+    },
+    MUTEX_STEPS,
+  );
+}

@@ -16,6 +16,8 @@
 import { type ActorId, outgoing } from '../../events/event.ts';
 import type { NotifierEvent } from '../../events/kit-waits.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
+import { oneOf } from '../path/fits.ts';
+import { A_FUNCTION, BODY, checkRest, checkTable, ENV, NUMBER, nameOf, primitive, restOf } from './checked.ts';
 import { fn } from './fn.ts';
 import type { Sourced } from './kthread.ts';
 import { local } from './local.ts';
@@ -31,6 +33,7 @@ const SOURCE = kernelSource('kernel/notifier.c, notifier_call_chain(), notifier_
 /** What keeps a call and a change of the chain apart. @public */
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
 
+const BLOCK = { does: BODY, priority: NUMBER, stops: A_FUNCTION };
 /** A block of a chain. @public */
 export interface Block extends Pick<Sourced, 'does'>, Partial<Pick<Sourced, 'source'>> {
   /** Higher ones are called first, equal ones by registration. 0 unless given. */
@@ -126,9 +129,16 @@ function callItem(name: string, chain: ActorId, blocks: readonly (readonly [stri
 export function notifierChain<const B extends string>(
   name: string,
   blocks: Readonly<Record<B, Block>>,
-  { kind = 'blocking' }: { readonly kind?: ChainKind } = {},
+  rest: { readonly kind?: ChainKind } = {},
 ): NotifierChain<B> {
   const chain: ActorId = `${name}:0`;
+  const { kind = 'blocking' } = restOf('notifierChain', name, rest, { kind: oneOf('raw', 'atomic', 'srcu', 'blocking') });
+  checkTable(`notifierChain ${name}`, blocks, [
+    'a block, as { does: () => [...] }',
+    (value) => typeof value === 'object' && value !== null,
+  ]);
+  for (const [block, one] of Object.entries(blocks)) checkRest(`notifierChain ${name}: ${block}`, one, BLOCK, ['does']);
+  const block = nameOf('one of its blocks', Object.keys(blocks));
   const all = Object.entries<Block>(blocks);
   const input = { priorities: Object.fromEntries(all.map(([block, { priority = 0 }]) => [block, priority])) };
   const { parts, calls, registers, unregisters } = keeps(name, kind);
@@ -136,11 +146,15 @@ export function notifierChain<const B extends string>(
     call(
       fn(`${kind}_notifier_chain_${as}`, SOURCE, around(step(`notifier_chain_${as}`, { ...SOURCE, send: () => outgoing(chain, event) }))),
     );
-  return {
-    kind: name,
-    parts: [{ kind: name, per: 'host', machine: () => chainMachine, input: () => input }, ...parts],
-    register: (block) => change('register', registers, { type: 'chain.register', block }),
-    unregister: (block) => change('unregister', unregisters, { type: 'chain.unregister', block }),
-    call: (env) => call(fn(`${kind}_notifier_call_chain`, SOURCE, calls(callItem(name, chain, all, env)))),
-  };
+  return primitive<NotifierChain<B>>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per: 'host', machine: () => chainMachine, input: () => input }, ...parts],
+      register: (block) => change('register', registers, { type: 'chain.register', block }),
+      unregister: (block) => change('unregister', unregisters, { type: 'chain.unregister', block }),
+      call: (env) => call(fn(`${kind}_notifier_call_chain`, SOURCE, calls(callItem(name, chain, all, env)))),
+    },
+    { register: [block], unregister: [block], call: [ENV] },
+  );
 }

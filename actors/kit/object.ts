@@ -11,6 +11,9 @@ import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { ObjectEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
+import { flag } from '../path/fits.ts';
+import { PER, primitive, restOf, TEXT, WHERE } from './checked.ts';
+import { KitError } from './kit-error.ts';
 import { memorized } from './known.ts';
 import type { LockWhere } from './mutex.ts';
 import { type At, type Breach, instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -107,7 +110,7 @@ export const usesOf = <T, L>(
 ): ((walker: T, locals: L) => readonly Outgoing[]) => {
   if (object === undefined) return () => [];
   if (object.per !== per && object.per !== 'host')
-    throw new Error(`${within} lies in ${object.kind}, of which there is one for each ${object.per}; expected { per: '${object.per}' }`);
+    throw new KitError(`${within} lies in ${object.kind}, of which there is one for each ${object.per}; expected { per: '${object.per}' }`);
   const id = instanceAt(object.kind, object.per, at);
   return (walker, locals) => [outgoing(id(walker, locals), { type: 'object.use' })];
 };
@@ -123,22 +126,24 @@ export const freeing = ({ kind, per }: MemoryObject, at: At<HostThread, HostLoca
  * count says that it lies in there. A use of it once it is freed breaks `NAME.use-after-free`.
  * @public
  */
-export function object(
-  name: string,
-  { per = 'host', allocated = true }: { readonly per?: Per; readonly allocated?: boolean } = {},
-): MemoryObject {
+export function object(name: string, rest: { readonly per?: Per; readonly allocated?: boolean } = {}): MemoryObject {
+  const { per = 'host', allocated = true } = restOf('object', name, rest, { ...PER, allocated: flag });
   const says =
     (type: ObjectEvent['type'], as: string) =>
     (where: LockWhere = {}): HostItem => {
       const id = instanceAt(name, per, where.at);
       return step(where.as ?? as, { ...SLUB, send: (t, l) => outgoing(id(t, l), { type }) });
     };
-  return {
-    kind: name,
-    per,
-    parts: [{ kind: name, per, machine: () => objectMachine, input: () => ({ isAllocated: allocated }), breaches: BREACHES }],
-    alloc: says('object.alloc', 'kmalloc'),
-    free: says('object.free', 'kfree'),
-    use: (as, where = {}) => says('object.use', as)(where),
-  };
+  return primitive<MemoryObject>(
+    name,
+    {
+      kind: name,
+      per,
+      parts: [{ kind: name, per, machine: () => objectMachine, input: () => ({ isAllocated: allocated }), breaches: BREACHES }],
+      alloc: says('object.alloc', 'kmalloc'),
+      free: says('object.free', 'kfree'),
+      use: (as, where = {}) => says('object.use', as)(where),
+    },
+    { alloc: [WHERE], free: [WHERE], use: [TEXT, WHERE] },
+  );
 }

@@ -8,6 +8,7 @@ import type { AnyStateMachine } from 'xstate';
 import type { ActorId } from '../../events/event.ts';
 import type { HostEnv } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
+import { KitError } from './kit-error.ts';
 
 /** Of what there is one each: the host, each VM, each vCPU, each CPU. @public */
 export type Per = 'host' | 'vm' | 'vcpu' | 'cpu';
@@ -77,7 +78,7 @@ export type At<T = never, L = never> = (walker: T, locals: L) => ActorId;
 export function instanceAt<T, L>(kind: string, per: Per, at: At<T, L> | undefined): (walker: T, locals: L) => ActorId {
   if (per === 'host') return () => `${kind}:0`;
   if (at === undefined && per !== 'cpu')
-    throw new Error(`${kind} has one actor for each ${per === 'vm' ? 'VM' : 'vCPU'}; expected \`at\` to say which`);
+    throw new KitError(`${kind} has one actor for each ${per === 'vm' ? 'VM' : 'vCPU'}; expected \`at\` to say which`);
   const select = at ?? ((walker: T) => (walker as { readonly cpu?: ActorId | null }).cpu!);
   return (walker, locals) => {
     const of = select(walker, locals);

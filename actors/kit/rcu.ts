@@ -15,6 +15,7 @@ import type { GraceEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { untilGranted } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
+import { A_PRIMITIVE, FUNCTION, INTO, PER, primitive, restOf, WHERE } from './checked.ts';
 import { GRACE_SETS, graceMachine } from './grace.ts';
 import { memorized } from './known.ts';
 import type { Local } from './local.ts';
@@ -106,17 +107,23 @@ const OF_RCU: Kind = {
   functions: { synchronize: 'synchronize_rcu', call: 'call_rcu', kfree: 'kfree_rcu' },
 };
 
+const GRACE = { synchronize: [WHERE], call: [FUNCTION, WHERE], kfree: [A_PRIMITIVE, WHERE] };
 /** The RCU of the kernel: there is one. @public */
-export const rcu: Rcu = {
-  kind: OF_RCU.kind,
-  parts: partsOf(OF_RCU.kind, 'host', null),
-  readLock: (where) => asking(OF_RCU)('rcu_read_lock', () => ({ type: 'grace.enter' }), where, { rcu: 1 }),
-  readUnlock: (where) => asking(OF_RCU)('rcu_read_unlock', () => ({ type: 'grace.leave' }), where, { rcu: -1 }),
-  ...waits(OF_RCU),
-};
+export const rcu: Rcu = primitive<Rcu>(
+  OF_RCU.kind,
+  {
+    kind: OF_RCU.kind,
+    parts: partsOf(OF_RCU.kind, 'host', null),
+    readLock: (where) => asking(OF_RCU)('rcu_read_lock', () => ({ type: 'grace.enter' }), where, { rcu: 1 }),
+    readUnlock: (where) => asking(OF_RCU)('rcu_read_unlock', () => ({ type: 'grace.leave' }), where, { rcu: -1 }),
+    ...waits(OF_RCU),
+  },
+  { readLock: [WHERE], readUnlock: [WHERE], ...GRACE },
+);
 
 /** An SRCU domain of this name. @public */
-export function srcu(name: string, { per = 'host' }: { readonly per?: Per } = {}): Srcu {
+export function srcu(name: string, rest: { readonly per?: Per } = {}): Srcu {
+  const { per = 'host' } = restOf('srcu', name, rest, PER);
   const of: Kind = {
     kind: name,
     per,
@@ -124,25 +131,29 @@ export function srcu(name: string, { per = 'host' }: { readonly per?: Per } = {}
     functions: { synchronize: 'synchronize_srcu', call: 'call_srcu', kfree: 'call_srcu_kfree' },
   };
   const ask = asking(of);
-  return {
-    kind: name,
-    parts: partsOf(name, per, 0),
-    readLock: (index, where) =>
-      ask('srcu_read_lock', () => ({ type: 'grace.enter' }), where, {
-        leaves: [index.name],
-        answers: { 'grace.index': (e: { readonly index: 0 | 1 }) => ({ [index.name]: e.index }) },
-      } as Rest),
-    readUnlock: (index, where) =>
-      ask(
-        'srcu_read_unlock',
-        (_t, l) => {
-          const held = index.of(l);
-          if (held === undefined)
-            throw new Error(`srcu_read_unlock() of ${name} with ${index.name}, in which srcu_read_lock() has left nothing`);
-          return { type: 'grace.leave', index: held };
-        },
-        where,
-      ),
-    ...waits(of),
-  };
+  return primitive<Srcu>(
+    name,
+    {
+      kind: name,
+      parts: partsOf(name, per, 0),
+      readLock: (index, where) =>
+        ask('srcu_read_lock', () => ({ type: 'grace.enter' }), where, {
+          leaves: [index.name],
+          answers: { 'grace.index': (e: { readonly index: 0 | 1 }) => ({ [index.name]: e.index }) },
+        } as Rest),
+      readUnlock: (index, where) =>
+        ask(
+          'srcu_read_unlock',
+          (_t, l) => {
+            const held = index.of(l);
+            if (held === undefined)
+              throw new Error(`srcu_read_unlock() of ${name} with ${index.name}, in which srcu_read_lock() has left nothing`);
+            return { type: 'grace.leave', index: held };
+          },
+          where,
+        ),
+      ...waits(of),
+    },
+    { readLock: [INTO, WHERE], readUnlock: [INTO, WHERE], ...GRACE },
+  );
 }

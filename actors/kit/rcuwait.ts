@@ -11,6 +11,7 @@ import type { RcuwaitEvent } from '../../events/kit-waits.ts';
 import type { TaskState } from '../../events/sched.ts';
 import { fromMemory, type HostItem, host } from '../host/host-env.ts';
 import { endsWait, RUNNING, schedule, setCurrentState } from '../host/task-state.ts';
+import { FUNCTION, INTO, ITEM, PER, primitive, restOf, STATE, WHERE, WHICH } from './checked.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
@@ -61,10 +62,8 @@ export interface Rcuwait extends Primitive {
 const task = local<ActorId | null>('task');
 
 /** An rcuwait of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function rcuwait(
-  name: string,
-  { per = 'host', at }: { readonly per?: Per; readonly at?: NonNullable<LockWhere['at']> } = {},
-): Rcuwait {
+export function rcuwait(name: string, rest: { readonly per?: Per; readonly at?: NonNullable<LockWhere['at']> } = {}): Rcuwait {
+  const { per = 'host', at } = restOf('rcuwait', name, rest, { ...PER, at: WHICH });
   const to = (where: LockWhere) => instanceAt(name, per, where.at ?? at);
   const prepareTo = (where: LockWhere = {}): HostItem => {
     const id = to(where);
@@ -78,42 +77,49 @@ export function rcuwait(
       send: (t, l) => outgoing(id(t, l), { type: 'rcuwait.finish' }),
     });
   };
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => rcuwaitMachine }],
-    prepareTo,
-    finish,
-    waitEvent: (state, into, test, ...condition) =>
-      call(
-        fn(
-          'rcuwait_wait_event',
-          SOURCE,
-          [
-            prepareTo(),
-            loop(
-              setCurrentState(state),
-              ...condition,
-              when([test, [into.set(true) as HostItem, leaveLoop]], [(t) => endsWait(t, state), [into.set(false) as HostItem, leaveLoop]]),
-              schedule(),
-            ),
-            finish(),
-          ],
-          { leaves: [into.name] },
+  return primitive<Rcuwait>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => rcuwaitMachine }],
+      prepareTo,
+      finish,
+      waitEvent: (state, into, test, ...condition) =>
+        call(
+          fn(
+            'rcuwait_wait_event',
+            SOURCE,
+            [
+              prepareTo(),
+              loop(
+                setCurrentState(state),
+                ...condition,
+                when(
+                  [test, [into.set(true) as HostItem, leaveLoop]],
+                  [(t) => endsWait(t, state), [into.set(false) as HostItem, leaveLoop]],
+                ),
+                schedule(),
+              ),
+              finish(),
+            ],
+            { leaves: [into.name] },
+          ),
         ),
-      ),
-    wakeUp: (where = {}) => {
-      const id = to(where);
-      const read = step('rcu_dereference', {
-        ...SOURCE,
-        leaves: [task.name],
-        send: (t, l) => outgoing(id(t, l), { type: 'rcuwait.task?' }),
-        answers: { 'rcuwait.task': (e) => ({ [task.name]: e.task }) },
-      });
-      const wake = step('wake_up_process', {
-        ...SOURCE,
-        send: (_t, l) => outgoing(task.of(l)!, { type: 'task.wake', mode: 'normal' }),
-      });
-      return call(fn(where.as ?? 'rcuwait_wake_up', SOURCE, [read, when([(_t, l) => task.of(l) != null, [wake]])]));
+      wakeUp: (where = {}) => {
+        const id = to(where);
+        const read = step('rcu_dereference', {
+          ...SOURCE,
+          leaves: [task.name],
+          send: (t, l) => outgoing(id(t, l), { type: 'rcuwait.task?' }),
+          answers: { 'rcuwait.task': (e) => ({ [task.name]: e.task }) },
+        });
+        const wake = step('wake_up_process', {
+          ...SOURCE,
+          send: (_t, l) => outgoing(task.of(l)!, { type: 'task.wake', mode: 'normal' }),
+        });
+        return call(fn(where.as ?? 'rcuwait_wake_up', SOURCE, [read, when([(_t, l) => task.of(l) != null, [wake]])]));
+      },
     },
-  };
+    { waitEvent: [STATE, INTO, FUNCTION, ITEM], wakeUp: [WHERE], prepareTo: [WHERE], finish: [WHERE] },
+  );
 }

@@ -9,6 +9,7 @@ import { assign, emit, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RefcountEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
+import { A_COUNT, AN_OBJECT, COUNT, INTO, ITEMS, maybe, PER, primitive, restOf, WHERE } from './checked.ts';
 import { fn } from './fn.ts';
 import { memorized } from './known.ts';
 import { type Local, local } from './local.ts';
@@ -127,8 +128,8 @@ export interface RefcountRest {
 const isLast = local<boolean>('isLast');
 
 /** A reference count of this name. Where it saturates, `NAME.saturates` is broken. @public */
-export function refcount(name: string, { per = 'host', begins = 1, in: within }: RefcountRest = {}): Refcount {
-  if (!Number.isSafeInteger(begins) || begins < 0) throw new Error(`${name} begins with ${begins} references; expected 0 or more`);
+export function refcount(name: string, rest: RefcountRest = {}): Refcount {
+  const { per = 'host', begins = 1, in: within } = restOf('refcount', name, rest, { ...PER, begins: COUNT, in: AN_OBJECT });
   const says = (event: RefcountEvent, as: string, { at, as: own }: LockWhere = {}, into?: Local<boolean>): HostItem => {
     const id = instanceAt(name, per, at);
     const uses = usesOf<HostThread, HostLocals>(within, at, name, per);
@@ -140,25 +141,37 @@ export function refcount(name: string, { per = 'host', begins = 1, in: within }:
   };
   const decAndTest = (into: Local<boolean>, where?: LockWhere) =>
     says({ type: 'refcount.decAndTest' }, 'refcount_dec_and_test', where, into);
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => refcountMachine, input: () => ({ count: begins }), breaches: [SATURATES] }],
-    get: (where) => says({ type: 'refcount.inc' }, 'refcount_inc', where),
-    getUnlessZero: (into, where) => says({ type: 'refcount.incNotZero' }, 'refcount_inc_not_zero', where, into),
-    decAndTest,
-    decNotOne: (into, where) => says({ type: 'refcount.decNotOne' }, 'refcount_dec_not_one', where, into),
-    put: (release = [], { at, as = 'kref_put' } = {}) =>
-      call(fn(as, KREF, [decAndTest(isLast, { ...(at && { at }) }), when([isLast.is(true), release])])),
-    read: (into, where = {}) => {
-      const id = instanceAt(name, per, where.at);
-      const uses = usesOf<HostThread, HostLocals>(within, where.at, name, per);
-      return step(where.as ?? 'refcount_read', {
-        ...REFCOUNT,
-        leaves: [into.name],
-        send: (t, l) => [...uses(t, l), outgoing(id(t, l), { type: 'refcount.read' })],
-        answers: { 'refcount.value': (e) => ({ [into.name]: e.count }) },
-      });
+  return primitive<Refcount>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => refcountMachine, input: () => ({ count: begins }), breaches: [SATURATES] }],
+      get: (where) => says({ type: 'refcount.inc' }, 'refcount_inc', where),
+      getUnlessZero: (into, where) => says({ type: 'refcount.incNotZero' }, 'refcount_inc_not_zero', where, into),
+      decAndTest,
+      decNotOne: (into, where) => says({ type: 'refcount.decNotOne' }, 'refcount_dec_not_one', where, into),
+      put: (release = [], { at, as = 'kref_put' } = {}) =>
+        call(fn(as, KREF, [decAndTest(isLast, { ...(at && { at }) }), when([isLast.is(true), release])])),
+      read: (into, where = {}) => {
+        const id = instanceAt(name, per, where.at);
+        const uses = usesOf<HostThread, HostLocals>(within, where.at, name, per);
+        return step(where.as ?? 'refcount_read', {
+          ...REFCOUNT,
+          leaves: [into.name],
+          send: (t, l) => [...uses(t, l), outgoing(id(t, l), { type: 'refcount.read' })],
+          answers: { 'refcount.value': (e) => ({ [into.name]: e.count }) },
+        });
+      },
+      set: (count, where) => says({ type: 'refcount.set', count }, 'refcount_set', where),
     },
-    set: (count, where) => says({ type: 'refcount.set', count }, 'refcount_set', where),
-  };
+    {
+      get: [WHERE],
+      getUnlessZero: [INTO, WHERE],
+      decAndTest: [INTO, WHERE],
+      decNotOne: [INTO, WHERE],
+      put: [maybe(ITEMS), WHERE],
+      read: [INTO, WHERE],
+      set: [A_COUNT, WHERE],
+    },
+  );
 }

@@ -13,6 +13,7 @@ import { type Outgoing, outgoing, type Stamped, sender } from '../../events/even
 import type { RwlockEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import type { StepSpec } from '../path/path.ts';
+import { PER, primitive, restOf, WHERE } from './checked.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
 import { FREE, type Holders, held, isFree, released, type Waiter } from './rw-holders.ts';
@@ -107,7 +108,8 @@ export interface Rwlock extends Primitive {
 type Context = Pick<StepSpec<HostThread, HostLocals, never>, 'spin' | 'irqs'>;
 
 /** An rwlock of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function rwlock(name: string, { per = 'host' }: { readonly per?: Per } = {}): Rwlock {
+export function rwlock(name: string, rest: { readonly per?: Per } = {}): Rwlock {
+  const { per = 'host' } = restOf('rwlock', name, rest, PER);
   const lock =
     (as: string, writes: boolean, first: Context) =>
     (where: LockWhere = {}): HostItem => {
@@ -125,16 +127,29 @@ export function rwlock(name: string, { per = 'host' }: { readonly per?: Per } = 
       const id = instanceAt(name, per, where.at);
       return step(where.as ?? as, { ...RWLOCK, ...rest, send: (t, l) => outgoing(id(t, l), { type: 'rwlock.unlock', writes }) });
     };
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => rwlockMachine, sets: ['readers'] }],
-    readLock: lock('read_lock', false, { spin: 1 }),
-    readUnlock: unlock('read_unlock', false, { spin: -1 }),
-    writeLock: lock('write_lock', true, { spin: 1 }),
-    writeUnlock: unlock('write_unlock', true, { spin: -1 }),
-    readLockIrqsave: lock('read_lock_irqsave', false, { irqs: false, spin: 1 }),
-    readUnlockIrqrestore: unlock('read_unlock_irqrestore', false, { spin: -1, irqs: true }),
-    writeLockIrqsave: lock('write_lock_irqsave', true, { irqs: false, spin: 1 }),
-    writeUnlockIrqrestore: unlock('write_unlock_irqrestore', true, { spin: -1, irqs: true }),
-  };
+  return primitive<Rwlock>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => rwlockMachine, sets: ['readers'] }],
+      readLock: lock('read_lock', false, { spin: 1 }),
+      readUnlock: unlock('read_unlock', false, { spin: -1 }),
+      writeLock: lock('write_lock', true, { spin: 1 }),
+      writeUnlock: unlock('write_unlock', true, { spin: -1 }),
+      readLockIrqsave: lock('read_lock_irqsave', false, { irqs: false, spin: 1 }),
+      readUnlockIrqrestore: unlock('read_unlock_irqrestore', false, { spin: -1, irqs: true }),
+      writeLockIrqsave: lock('write_lock_irqsave', true, { irqs: false, spin: 1 }),
+      writeUnlockIrqrestore: unlock('write_unlock_irqrestore', true, { spin: -1, irqs: true }),
+    },
+    {
+      readLock: [WHERE],
+      readUnlock: [WHERE],
+      writeLock: [WHERE],
+      writeUnlock: [WHERE],
+      readLockIrqsave: [WHERE],
+      readUnlockIrqrestore: [WHERE],
+      writeLockIrqsave: [WHERE],
+      writeUnlockIrqrestore: [WHERE],
+    },
+  );
 }

@@ -15,6 +15,7 @@ import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../
 import type { RwsemEvent } from '../../events/kit.ts';
 import { type HostItem, host } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
+import { INTO, PER, primitive, restOf, WHERE } from './checked.ts';
 import type { Local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -134,7 +135,8 @@ export interface Rwsem extends Primitive {
 }
 
 /** An rw_semaphore of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function rwsem(name: string, { per = 'host' }: { readonly per?: Per } = {}): Rwsem {
+export function rwsem(name: string, rest: { readonly per?: Per } = {}): Rwsem {
+  const { per = 'host' } = restOf('rwsem', name, rest, PER);
   const says = (event: RwsemEvent, { at }: LockWhere) => {
     const id = instanceAt(name, per, at);
     return (...[t, l]: Parameters<typeof id>) => outgoing(id(t, l), event);
@@ -149,17 +151,31 @@ export function rwsem(name: string, { per = 'host' }: { readonly per?: Per } = {
     tryItem(where.as ?? as, RWSEM, says({ type: 'rwsem.trylock', writes }, where), into);
   const plain = (as: string, event: RwsemEvent, where: LockWhere = {}): HostItem =>
     step(where.as ?? as, { ...RWSEM, send: says(event, where) });
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => rwsemMachine, sets: ['readers'] }],
-    downRead: (where) => down('down_read', false, where),
-    downReadKillable: (into, where) => down('down_read_killable', false, where, into),
-    downReadTrylock: (into, where) => trylock('down_read_trylock', false, into, where),
-    upRead: (where) => plain('up_read', { type: 'rwsem.up', writes: false }, where),
-    downWrite: (where) => down('down_write', true, where),
-    downWriteKillable: (into, where) => down('down_write_killable', true, where, into),
-    downWriteTrylock: (into, where) => trylock('down_write_trylock', true, into, where),
-    upWrite: (where) => plain('up_write', { type: 'rwsem.up', writes: true }, where),
-    downgradeWrite: (where) => plain('downgrade_write', { type: 'rwsem.downgrade' }, where),
-  };
+  return primitive<Rwsem>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => rwsemMachine, sets: ['readers'] }],
+      downRead: (where) => down('down_read', false, where),
+      downReadKillable: (into, where) => down('down_read_killable', false, where, into),
+      downReadTrylock: (into, where) => trylock('down_read_trylock', false, into, where),
+      upRead: (where) => plain('up_read', { type: 'rwsem.up', writes: false }, where),
+      downWrite: (where) => down('down_write', true, where),
+      downWriteKillable: (into, where) => down('down_write_killable', true, where, into),
+      downWriteTrylock: (into, where) => trylock('down_write_trylock', true, into, where),
+      upWrite: (where) => plain('up_write', { type: 'rwsem.up', writes: true }, where),
+      downgradeWrite: (where) => plain('downgrade_write', { type: 'rwsem.downgrade' }, where),
+    },
+    {
+      downRead: [WHERE],
+      downReadKillable: [INTO, WHERE],
+      downReadTrylock: [INTO, WHERE],
+      upRead: [WHERE],
+      downWrite: [WHERE],
+      downWriteKillable: [INTO, WHERE],
+      downWriteTrylock: [INTO, WHERE],
+      upWrite: [WHERE],
+      downgradeWrite: [WHERE],
+    },
+  );
 }

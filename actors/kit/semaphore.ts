@@ -8,6 +8,7 @@ import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SemaphoreEvent } from '../../events/kit.ts';
 import { type HostItem, host, kernelSource } from '../host/host-env.ts';
+import { COUNT, INTO, PER, primitive, restOf, WHERE } from './checked.ts';
 import type { Local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -85,8 +86,8 @@ export interface Semaphore extends Primitive {
 }
 
 /** A semaphore of this name, with `count` free from the start: 1 unless given. @public */
-export function semaphore(name: string, { per = 'host', count = 1 }: { readonly per?: Per; readonly count?: number } = {}): Semaphore {
-  if (!Number.isSafeInteger(count) || count < 0) throw new Error(`${name} begins with ${count} free; expected 0 or more`);
+export function semaphore(name: string, rest: { readonly per?: Per; readonly count?: number } = {}): Semaphore {
+  const { per = 'host', count = 1 } = restOf('semaphore', name, rest, { ...PER, count: COUNT });
   const says = (type: SemaphoreEvent['type'], { at }: LockWhere) => {
     const id = instanceAt(name, per, at);
     return (...[t, l]: Parameters<typeof id>) => outgoing(id(t, l), { type });
@@ -102,13 +103,17 @@ export function semaphore(name: string, { per = 'host', count = 1 }: { readonly 
       },
       ends,
     );
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => semaphoreMachine, input: () => ({ count }) }],
-    down: (where) => down('down', where),
-    downInterruptible: (into, where) => down('down_interruptible', where, { ...ANY, into }),
-    downKillable: (into, where) => down('down_killable', where, { ...FATAL, into }),
-    downTrylock: (into, where = {}) => tryItem(where.as ?? 'down_trylock', SEMAPHORE, says('semaphore.trylock', where), into),
-    up: (where = {}) => step(where.as ?? 'up', { ...SEMAPHORE, send: says('semaphore.up', where) }),
-  };
+  return primitive<Semaphore>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => semaphoreMachine, input: () => ({ count }) }],
+      down: (where) => down('down', where),
+      downInterruptible: (into, where) => down('down_interruptible', where, { ...ANY, into }),
+      downKillable: (into, where) => down('down_killable', where, { ...FATAL, into }),
+      downTrylock: (into, where = {}) => tryItem(where.as ?? 'down_trylock', SEMAPHORE, says('semaphore.trylock', where), into),
+      up: (where = {}) => step(where.as ?? 'up', { ...SEMAPHORE, send: says('semaphore.up', where) }),
+    },
+    { down: [WHERE], downInterruptible: [INTO, WHERE], downKillable: [INTO, WHERE], downTrylock: [INTO, WHERE], up: [WHERE] },
+  );
 }

@@ -13,6 +13,7 @@ import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SeqcountEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
+import { INTO, ITEMS, PER, primitive, restOf, WHERE } from './checked.ts';
 import { fn } from './fn.ts';
 import { memorized } from './known.ts';
 import { type Local, local } from './local.ts';
@@ -80,11 +81,13 @@ export interface Seqlock extends Pick<Seqcount, 'kind' | 'parts' | 'readBegin' |
   writeUnlock(where?: LockWhere): HostItem;
 }
 
+const READS = { readBegin: [INTO, WHERE], readRetry: [INTO, INTO, WHERE], read: [ITEMS, WHERE] };
 const sequence = local<number>('seqNow');
 const retry = local<boolean>('seqRetry');
 
 /** A sequence count of this name. Two writers at once break `NAME.one-writer`. @public */
-export function seqcount(name: string, { per = 'host' }: { readonly per?: Per } = {}): Seqcount {
+export function seqcount(name: string, rest: { readonly per?: Per } = {}): Seqcount {
+  const { per = 'host' } = restOf('seqcount', name, rest, PER);
   // It lives as long as the items of a read, which may read another count.
   const start = local<number>(`${name}Start`);
   const says = (type: SeqcountEvent['type'], at: LockWhere['at']) => {
@@ -117,30 +120,39 @@ export function seqcount(name: string, { per = 'host' }: { readonly per?: Per } 
     const differs = (_t: object, l: object): boolean => sequence.of(l) !== from.of(l);
     return call(fn(as, SEQCOUNT, [read('seqprop_sequence', sequence, at), into.set(differs)], { leaves: [into.name] }));
   };
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => seqcountMachine, breaches: [TWO_WRITERS] }],
-    writeBegin: (where) => write('write_seqcount_begin', 'seqcount.begin', where),
-    writeEnd: (where) => write('write_seqcount_end', 'seqcount.end', where),
-    readBegin,
-    readRetry,
-    read: (items, { at } = {}) => {
-      const where = at ? { at } : {};
-      return loop(readBegin(start, where), ...items, readRetry(start, retry, where), when([retry.is(false), [leaveLoop]]));
+  return primitive<Seqcount>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => seqcountMachine, breaches: [TWO_WRITERS] }],
+      writeBegin: (where) => write('write_seqcount_begin', 'seqcount.begin', where),
+      writeEnd: (where) => write('write_seqcount_end', 'seqcount.end', where),
+      readBegin,
+      readRetry,
+      read: (items, { at } = {}) => {
+        const where = at ? { at } : {};
+        return loop(readBegin(start, where), ...items, readRetry(start, retry, where), when([retry.is(false), [leaveLoop]]));
+      },
     },
-  };
+    { writeBegin: [WHERE], writeEnd: [WHERE], ...READS },
+  );
 }
 
 /** A seqlock of this name, with its spinlock `NAMELock`. @public */
 export function seqlock(name: string, rest: { readonly per?: Per } = {}): Seqlock {
+  restOf('seqlock', name, rest, PER);
   const { writeBegin, writeEnd, parts, ...reads } = seqcount(name, rest);
   const lock: Spinlock = spinlock(`${name}Lock`, rest);
   const known = memorized('include/linux/seqlock.h, write_seqlock(), write_sequnlock()');
   const inner = ({ at }: LockWhere): LockWhere => (at ? { at } : {});
-  return {
-    ...reads,
-    parts: [...parts, ...lock.parts],
-    writeLock: (where = {}) => call(fn(where.as ?? 'write_seqlock', known, [lock.lock(inner(where)), writeBegin(inner(where))])),
-    writeUnlock: (where = {}) => call(fn(where.as ?? 'write_sequnlock', known, [writeEnd(inner(where)), lock.unlock(inner(where))])),
-  };
+  return primitive<Seqlock>(
+    name,
+    {
+      ...reads,
+      parts: [...parts, ...lock.parts],
+      writeLock: (where = {}) => call(fn(where.as ?? 'write_seqlock', known, [lock.lock(inner(where)), writeBegin(inner(where))])),
+      writeUnlock: (where = {}) => call(fn(where.as ?? 'write_sequnlock', known, [writeEnd(inner(where)), lock.unlock(inner(where))])),
+    },
+    { writeLock: [WHERE], writeUnlock: [WHERE], ...READS },
+  );
 }

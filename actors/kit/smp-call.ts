@@ -12,7 +12,9 @@ import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../
 import type { CallEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { raiseOn } from '../host/kernel-thread.ts';
+import { flag } from '../path/fits.ts';
 import { otherwise } from '../path/path.ts';
+import { checkBody, checkName, ENV, FUNCTION, howWith, primitive } from './checked.ts';
 import { fn } from './fn.ts';
 import { handlerPart } from './interrupt.ts';
 import { type Body, bodyPath } from './kthread.ts';
@@ -54,6 +56,7 @@ const callMachine = setup({
 });
 
 type Cpus<V> = (t: HostThread, l: HostLocals) => V;
+const WAITS = howWith({ wait: flag });
 interface Waits {
   /** Whether the caller waits until the function has run; it does unless this is false. */
   readonly wait?: boolean;
@@ -77,6 +80,8 @@ const runs = local<boolean>('csdRuns');
 export function smpCall(name: string, body: Body): SmpCall {
   // It lives as long as the function, where the caller runs it: that may call another.
   const mask = local<readonly ActorId[]>(`${name}CsdMask`);
+  checkName('smpCall', name);
+  checkBody(`smpCall ${name}`, body);
   const queueOf = (cpu: ActorId): ActorId => `${name}_queue:${cpu.slice('pcpu:'.length)}`;
   const tells = (as: string, type: 'call.end') => step(as, { ...SOURCE, send: (t) => outgoing(queueOf(t.cpu!), { type }) });
   const handler = (env: HostEnv) =>
@@ -133,17 +138,21 @@ export function smpCall(name: string, body: Body): SmpCall {
         { locals: [mask.name] },
       ),
     );
-  return {
-    kind: name,
-    parts: [{ kind: `${name}_queue`, per: 'cpu', machine: () => callMachine }, handlerPart(name, name, 'hardirq', handler)],
-    single: (env, cpu, how = {}) =>
-      calls(
-        'smp_call_function_single',
-        (t, l) => [cpu(t, l)],
-        [when([(t, l) => cpu(t, l) === t.cpu, runLocally(env)], [otherwise, [send('send_call_function_single_ipi')]])],
-        how,
-      ),
-    many: (_env, cpus, how = {}) => calls('smp_call_function_many', cpus, [send('send_call_function_ipi_mask')], how),
-    onEach: (env, how = {}) => calls('on_each_cpu', () => env.cpus, [send('send_call_function_ipi_mask'), ...runLocally(env)], how),
-  };
+  return primitive<SmpCall>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: `${name}_queue`, per: 'cpu', machine: () => callMachine }, handlerPart(name, name, 'hardirq', handler)],
+      single: (env, cpu, how = {}) =>
+        calls(
+          'smp_call_function_single',
+          (t, l) => [cpu(t, l)],
+          [when([(t, l) => cpu(t, l) === t.cpu, runLocally(env)], [otherwise, [send('send_call_function_single_ipi')]])],
+          how,
+        ),
+      many: (_env, cpus, how = {}) => calls('smp_call_function_many', cpus, [send('send_call_function_ipi_mask')], how),
+      onEach: (env, how = {}) => calls('on_each_cpu', () => env.cpus, [send('send_call_function_ipi_mask'), ...runLocally(env)], how),
+    },
+    { single: [ENV, FUNCTION, WAITS], many: [ENV, FUNCTION, WAITS], onEach: [ENV, WAITS] },
+  );
 }

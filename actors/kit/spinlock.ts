@@ -16,6 +16,7 @@ import { accessor, type Relayed } from '../../events/memory-order.ts';
 import { type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Ask, isGranted } from '../host/sleeping.ts';
 import { otherwise, type Source, type StepSpec } from '../path/path.ts';
+import { ITEMS, maybe, PER, primitive, restOf, WHERE } from './checked.ts';
 import type { LockWhere } from './mutex.ts';
 import { instanceAt, type Per, type Primitive } from './primitive.ts';
 
@@ -87,7 +88,8 @@ export const spinPath = (
 };
 
 /** A spinlock of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } = {}): Spinlock {
+export function spinlock(name: string, rest: { readonly per?: Per } = {}): Spinlock {
+  const { per = 'host' } = restOf('spinlock', name, rest, PER);
   const ask = ({ at }: LockWhere) => {
     const id = instanceAt(name, per, at);
     return {
@@ -105,21 +107,33 @@ export function spinlock(name: string, { per = 'host' }: { readonly per?: Per } 
       const id = instanceAt(name, per, where.at);
       return step(where.as ?? as, { ...SPINLOCK, ...rest, send: (t, l) => outgoing(id(t, l), { type: 'spin.unlock' }) });
     };
-  return {
-    kind: name,
-    parts: [{ kind: name, per, machine: () => spinlockMachine }],
-    lock: lock('spin_lock', { spin: 1 }),
-    unlock: unlock('spin_unlock', { spin: -1 }),
-    lockIrqsave: lock('spin_lock_irqsave', { irqs: false, spin: 1 }),
-    unlockIrqrestore: unlock('spin_unlock_irqrestore', { spin: -1, irqs: true }),
-    lockBh: lock('spin_lock_bh', { preempt: 1, spin: 1 }),
-    unlockBh: unlock('spin_unlock_bh', { spin: -1, preempt: -1 }),
-    trylock: (held, refused = [], where = {}) => [
-      step(where.as ?? 'spin_trylock', { ...SPINLOCK, leaves: ['granted'], spin: 1, ...ask(where) }),
-      when(
-        [isGranted, [note(() => ({ granted: undefined })), ...held]],
-        [otherwise, [step('preempt_enable', { spin: -1, local: () => ({ granted: undefined }) }), ...refused]],
-      ),
-    ],
-  };
+  return primitive<Spinlock>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per, machine: () => spinlockMachine }],
+      lock: lock('spin_lock', { spin: 1 }),
+      unlock: unlock('spin_unlock', { spin: -1 }),
+      lockIrqsave: lock('spin_lock_irqsave', { irqs: false, spin: 1 }),
+      unlockIrqrestore: unlock('spin_unlock_irqrestore', { spin: -1, irqs: true }),
+      lockBh: lock('spin_lock_bh', { preempt: 1, spin: 1 }),
+      unlockBh: unlock('spin_unlock_bh', { spin: -1, preempt: -1 }),
+      trylock: (held, refused = [], where = {}) => [
+        step(where.as ?? 'spin_trylock', { ...SPINLOCK, leaves: ['granted'], spin: 1, ...ask(where) }),
+        when(
+          [isGranted, [note(() => ({ granted: undefined })), ...held]],
+          [otherwise, [step('preempt_enable', { spin: -1, local: () => ({ granted: undefined }) }), ...refused]],
+        ),
+      ],
+    },
+    {
+      lock: [WHERE],
+      unlock: [WHERE],
+      lockIrqsave: [WHERE],
+      unlockIrqrestore: [WHERE],
+      lockBh: [WHERE],
+      unlockBh: [WHERE],
+      trylock: [ITEMS, maybe(ITEMS), WHERE],
+    },
+  );
 }

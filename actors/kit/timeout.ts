@@ -12,6 +12,7 @@ import type { TimeoutEvent } from '../../events/kit-waits.ts';
 import type { TaskState } from '../../events/sched.ts';
 import { fromMemory, type HostItem, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, schedule, setCurrentState } from '../host/task-state.ts';
+import { INTO, primitive } from './checked.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
 import type { Primitive } from './primitive.ts';
@@ -102,24 +103,28 @@ const msleepItems = (state: TaskState, into: Local<boolean>, ends: (t: HostThrea
 ];
 
 /** Sleeps with a time-out: for `uses`, and for the items of a module. @public */
-export const timeouts: Timeouts = {
-  parts: PARTS,
-  scheduleTimeout: (into) => call(fn('schedule_timeout', SOURCE, timeoutItems(into), { leaves: [into.name] })),
-  msleep: () =>
-    call(
-      fn(
-        'msleep',
-        SOURCE,
-        msleepItems('uninterruptible', left, () => false),
+export const timeouts: Timeouts = primitive<Timeouts>(
+  'timeouts',
+  {
+    parts: PARTS,
+    scheduleTimeout: (into) => call(fn('schedule_timeout', SOURCE, timeoutItems(into), { leaves: [into.name] })),
+    msleep: () =>
+      call(
+        fn(
+          'msleep',
+          SOURCE,
+          msleepItems('uninterruptible', left, () => false),
+        ),
       ),
-    ),
-  msleepInterruptible: (into) =>
-    call(
-      fn(
-        'msleep_interruptible',
-        SOURCE,
-        msleepItems('interruptible', into, (t) => endsWait(t, 'interruptible')),
-        { leaves: [into.name] },
+    msleepInterruptible: (into) =>
+      call(
+        fn(
+          'msleep_interruptible',
+          SOURCE,
+          msleepItems('interruptible', into, (t) => endsWait(t, 'interruptible')),
+          { leaves: [into.name] },
+        ),
       ),
-    ),
-};
+  },
+  { scheduleTimeout: [INTO], msleep: [], msleepInterruptible: [INTO] },
+);

@@ -19,6 +19,7 @@ import type { TimerEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostItem, host } from '../host/host-env.ts';
 import { type Handles, raiseOn } from '../host/kernel-thread.ts';
 import type { Source } from '../path/path.ts';
+import { A_FUNCTION, checkBody, checkName, INTO, maybe, primitive, restOf } from './checked.ts';
 import { fn } from './fn.ts';
 import { handlerPart } from './interrupt.ts';
 import { type Body, bodyOf } from './kthread.ts';
@@ -188,16 +189,22 @@ const partsOf = (name: string, how: Handles, walks: Parameters<typeof handlerPar
 
 /** A timer of this name: timer_setup(). @public */
 export function timer(name: string, body: Body): Timer {
+  checkName('timer', name);
+  checkBody(`timer ${name}`, body);
   const steps = new Steps(name, TIMER);
-  return {
-    kind: name,
-    parts: partsOf(name, 'softirq', (env) => steps.runsOn('call_timer_fn', name, bodyOf(body, TIMER, env))),
-    mod: (into) => steps.asks('mod_timer', 'mod', into),
-    pending: (into) => steps.asks('timer_pending', { type: 'timer.pending?' }, into),
-    delete: (into) => steps.asks('timer_delete', { type: 'timer.del', shutdown: false }, into),
-    deleteSync: (into) => steps.sync('timer_delete_sync', 'try_to_del_timer_sync', false, into),
-    shutdownSync: (into) => steps.sync('timer_shutdown_sync', 'try_to_del_timer_sync', true, into),
-  };
+  return primitive<Timer>(
+    name,
+    {
+      kind: name,
+      parts: partsOf(name, 'softirq', (env) => steps.runsOn('call_timer_fn', name, bodyOf(body, TIMER, env))),
+      mod: (into) => steps.asks('mod_timer', 'mod', into),
+      pending: (into) => steps.asks('timer_pending', { type: 'timer.pending?' }, into),
+      delete: (into) => steps.asks('timer_delete', { type: 'timer.del', shutdown: false }, into),
+      deleteSync: (into) => steps.sync('timer_delete_sync', 'try_to_del_timer_sync', false, into),
+      shutdownSync: (into) => steps.sync('timer_shutdown_sync', 'try_to_del_timer_sync', true, into),
+    },
+    { mod: [maybe(INTO)], pending: [INTO], delete: [maybe(INTO)], deleteSync: [maybe(INTO)], shutdownSync: [maybe(INTO)] },
+  );
 }
 
 /**
@@ -205,13 +212,19 @@ export function timer(name: string, body: Body): Timer {
  * HRTIMER_RESTART.
  * @public
  */
-export function hrtimer(name: string, body: Body, { restarts }: { readonly restarts?: Test } = {}): Hrtimer {
+export function hrtimer(name: string, body: Body, rest: { readonly restarts?: Test } = {}): Hrtimer {
+  const { restarts } = restOf('hrtimer', name, rest, { restarts: A_FUNCTION });
+  checkBody(`hrtimer ${name}`, body);
   const steps = new Steps(name, HRTIMER);
-  return {
-    kind: name,
-    parts: partsOf(name, 'hardirq', (env) => steps.runsOn('__run_hrtimer', name, bodyOf(body, HRTIMER, env), restarts)),
-    start: () => steps.asks('hrtimer_start', 'mod'),
-    tryToCancel: (into) => steps.attempt('hrtimer_try_to_cancel', false, into, false),
-    cancel: (into) => steps.sync('hrtimer_cancel', 'hrtimer_try_to_cancel', false, into),
-  };
+  return primitive<Hrtimer>(
+    name,
+    {
+      kind: name,
+      parts: partsOf(name, 'hardirq', (env) => steps.runsOn('__run_hrtimer', name, bodyOf(body, HRTIMER, env), restarts)),
+      start: () => steps.asks('hrtimer_start', 'mod'),
+      tryToCancel: (into) => steps.attempt('hrtimer_try_to_cancel', false, into, false),
+      cancel: (into) => steps.sync('hrtimer_cancel', 'hrtimer_try_to_cancel', false, into),
+    },
+    { start: [], tryToCancel: [INTO], cancel: [maybe(INTO)] },
+  );
 }

@@ -14,7 +14,9 @@ import type { WaitQueueEvent } from '../../events/kit-waits.ts';
 import type { TaskState, WakeAnswer, WakeMode } from '../../events/sched.ts';
 import { fromMemory, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { endsWait, RUNNING, schedule } from '../host/task-state.ts';
+import { flag } from '../path/fits.ts';
 import { otherwise } from '../path/path.ts';
+import { FUNCTION, INTO, ITEM, PER, primitive, restOf, STATE, WHERE, whereWith } from './checked.ts';
 import { fn } from './fn.ts';
 import { type Local, local } from './local.ts';
 import type { LockWhere } from './mutex.ts';
@@ -132,11 +134,13 @@ export interface WaitQueue extends Primitive {
   at(at: NonNullable<LockWhere['at']>): WaitQueue;
 }
 
+const EXCLUSIVE = whereWith({ exclusive: flag });
 const interrupted = local<true>('interrupted');
 const timeLeft = local<boolean>('timeLeft');
 
 /** A wait queue of this name: one for the host, or one for each VM, vCPU or CPU. @public */
-export function waitQueue(name: string, { per = 'host' }: { readonly per?: Per } = {}): WaitQueue {
+export function waitQueue(name: string, rest: { readonly per?: Per } = {}): WaitQueue {
+  const { per = 'host' } = restOf('waitQueue', name, rest, PER);
   const parts: Primitive['parts'] = [{ kind: name, per, machine: () => waitQueueMachine }, ...timeouts.parts];
   return queueAt(name, per, parts, undefined);
 }
@@ -158,38 +162,56 @@ function queueAt(name: string, per: Per, parts: Primitive['parts'], fixed: LockW
       waitItem(as, { ...how, ...(into && { into }) }, test, condition, to({}), finishWait());
     return (into: Local<boolean>, test: Test, ...condition: readonly HostItem[]) => wait(test, condition, into);
   };
-  return {
-    kind: name,
-    parts,
-    waitEvent: (test, ...condition) => waitItem('wait_event', { state: 'uninterruptible' }, test, condition, to({}), finishWait()),
-    waitEventInterruptible: waits('wait_event_interruptible', { state: 'interruptible' }),
-    waitEventKillable: waits('wait_event_killable', { state: 'killable' }),
-    waitEventInterruptibleExclusive: waits('wait_event_interruptible_exclusive', { state: 'interruptible', exclusive: true }),
-    waitEventTimeout: waits('wait_event_timeout', { state: 'uninterruptible', timeout: true }),
-    waitEventInterruptibleTimeout: waits('wait_event_interruptible_timeout', { state: 'interruptible', timeout: true }),
-    prepareToWait: (state, where = {}) => {
-      const id = to(where);
-      return step(where.as ?? 'prepare_to_wait', {
-        ...WAIT,
-        send: (t, l) => outgoing(id(t, l), { type: 'wq.prepare', exclusive: where.exclusive === true }),
-        set: () => ({ state }),
-      });
+  return primitive<WaitQueue>(
+    name,
+    {
+      kind: name,
+      parts,
+      waitEvent: (test, ...condition) => waitItem('wait_event', { state: 'uninterruptible' }, test, condition, to({}), finishWait()),
+      waitEventInterruptible: waits('wait_event_interruptible', { state: 'interruptible' }),
+      waitEventKillable: waits('wait_event_killable', { state: 'killable' }),
+      waitEventInterruptibleExclusive: waits('wait_event_interruptible_exclusive', { state: 'interruptible', exclusive: true }),
+      waitEventTimeout: waits('wait_event_timeout', { state: 'uninterruptible', timeout: true }),
+      waitEventInterruptibleTimeout: waits('wait_event_interruptible_timeout', { state: 'interruptible', timeout: true }),
+      prepareToWait: (state, where = {}) => {
+        const id = to(where);
+        return step(where.as ?? 'prepare_to_wait', {
+          ...WAIT,
+          send: (t, l) => outgoing(id(t, l), { type: 'wq.prepare', exclusive: where.exclusive === true }),
+          set: () => ({ state }),
+        });
+      },
+      finishWait,
+      wakeUp: wake('wake_up', 'normal', 1),
+      wakeUpAll: wake('wake_up_all', 'normal', null),
+      wakeUpInterruptible: wake('wake_up_interruptible', 'interruptible', 1),
+      active: (into, where = {}) => {
+        const id = to(where);
+        return step(where.as ?? 'waitqueue_active', {
+          ...WAIT,
+          leaves: [into.name],
+          send: (t, l) => outgoing(id(t, l), { type: 'wq.active?' }),
+          answers: { 'wq.active': (e) => ({ [into.name]: e.active }) },
+        });
+      },
+      at: (at) => queueAt(name, per, parts, at),
     },
-    finishWait,
-    wakeUp: wake('wake_up', 'normal', 1),
-    wakeUpAll: wake('wake_up_all', 'normal', null),
-    wakeUpInterruptible: wake('wake_up_interruptible', 'interruptible', 1),
-    active: (into, where = {}) => {
-      const id = to(where);
-      return step(where.as ?? 'waitqueue_active', {
-        ...WAIT,
-        leaves: [into.name],
-        send: (t, l) => outgoing(id(t, l), { type: 'wq.active?' }),
-        answers: { 'wq.active': (e) => ({ [into.name]: e.active }) },
-      });
+    {
+      waitEvent: [FUNCTION, ITEM],
+      waitEventInterruptible: [INTO, FUNCTION, ITEM],
+      waitEventKillable: [INTO, FUNCTION, ITEM],
+      waitEventInterruptibleExclusive: [INTO, FUNCTION, ITEM],
+      waitEventTimeout: [INTO, FUNCTION, ITEM],
+      waitEventInterruptibleTimeout: [INTO, FUNCTION, ITEM],
+      prepareToWait: [STATE, EXCLUSIVE],
+      finishWait: [WHERE],
+      wakeUp: [WHERE],
+      wakeUpAll: [WHERE],
+      wakeUpInterruptible: [WHERE],
+      active: [INTO, WHERE],
+      at: [FUNCTION],
     },
-    at: (at) => queueAt(name, per, parts, at),
-  };
+  );
 }
 
 /** wait_event() and its likes: a look at the condition before anything else, and then the loop. */

@@ -13,7 +13,9 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { WorkqueueEvent } from '../../events/kit-waits.ts';
 import { fromMemory, type HostEnv, type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { schedule } from '../host/task-state.ts';
+import { flag } from '../path/fits.ts';
 import { otherwise } from '../path/path.ts';
+import { BODY, checkTable, INTO, maybe, nameOf, primitive, restOf } from './checked.ts';
 import { fn } from './fn.ts';
 import { type Body, bodyPath, threadPart } from './kthread.ts';
 import { type Local, local } from './local.ts';
@@ -126,9 +128,12 @@ class Steps {
 export function workqueue<const W extends string>(
   name: string,
   works: Readonly<Record<W, Body>>,
-  { ordered = false }: { readonly ordered?: boolean } = {},
+  rest: { readonly ordered?: boolean } = {},
 ): Workqueue<W> {
+  const { ordered = false } = restOf('workqueue', name, rest, { ordered: flag });
+  checkTable(`workqueue ${name}`, works, BODY);
   const names = Object.keys(works) as W[];
+  const work = nameOf('one of its work items', names);
   const steps = new Steps(`${name}:0`);
   const kindOf = (worker: string): string => `${name}_${worker}`;
   const workers: readonly (readonly [string, Readonly<Record<string, Body>>])[] = ordered
@@ -139,16 +144,29 @@ export function workqueue<const W extends string>(
     ([worker, own]): Part => threadPart(kindOf(worker), (env) => steps.worker(worker, own, env), { cpu: 0, bound: false }),
   );
   const input = { queue: `${name}:0`, workerOf, threads: Object.fromEntries(workers.map(([worker]) => [worker, `${kindOf(worker)}:0`])) };
-  return {
-    kind: name,
-    parts: [{ kind: name, per: 'host', machine: () => workqueueMachine, input: () => input }, ...threads],
-    queue: (work, into) => steps.asks('queue_work', { type: 'kwork.queue', work }, into),
-    queueDelayed: (work, into) => steps.asks('queue_delayed_work', { type: 'kwork.delay', work, modifies: false }, into),
-    modDelayed: (work, into) => steps.asks('mod_delayed_work', { type: 'kwork.delay', work, modifies: true }, into),
-    cancel: (work, into) => steps.asks('cancel_work', { type: 'kwork.cancel', work, waits: false }, into),
-    cancelSync: (work, into) => steps.cancelSync(work, into),
-    flush: (work) => steps.flush('flush_work', [work], false),
-    flushDelayed: (work) => steps.flush('flush_delayed_work', [work], true),
-    flushAll: () => steps.flush('flush_workqueue', names, false),
-  };
+  return primitive<Workqueue<W>>(
+    name,
+    {
+      kind: name,
+      parts: [{ kind: name, per: 'host', machine: () => workqueueMachine, input: () => input }, ...threads],
+      queue: (work, into) => steps.asks('queue_work', { type: 'kwork.queue', work }, into),
+      queueDelayed: (work, into) => steps.asks('queue_delayed_work', { type: 'kwork.delay', work, modifies: false }, into),
+      modDelayed: (work, into) => steps.asks('mod_delayed_work', { type: 'kwork.delay', work, modifies: true }, into),
+      cancel: (work, into) => steps.asks('cancel_work', { type: 'kwork.cancel', work, waits: false }, into),
+      cancelSync: (work, into) => steps.cancelSync(work, into),
+      flush: (work) => steps.flush('flush_work', [work], false),
+      flushDelayed: (work) => steps.flush('flush_delayed_work', [work], true),
+      flushAll: () => steps.flush('flush_workqueue', names, false),
+    },
+    {
+      queue: [work, maybe(INTO)],
+      queueDelayed: [work, maybe(INTO)],
+      modDelayed: [work, maybe(INTO)],
+      cancel: [work, maybe(INTO)],
+      cancelSync: [work, maybe(INTO)],
+      flush: [work],
+      flushDelayed: [work],
+      flushAll: [],
+    },
+  );
 }

@@ -37,6 +37,8 @@ export interface GuestEnv {
   readonly images: readonly GuestImage[];
   readonly parts: readonly GuestParts[];
   readonly patches: PathPatches;
+  /** Parts of the primitives that take part. */
+  readonly uses?: ReadonlySet<object>;
   /** As that of the host: a guest stores through the buffer of the CPU that runs it. */
   readonly order?: typeof ordered;
 }

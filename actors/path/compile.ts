@@ -4,8 +4,10 @@
  */
 
 import type { Letter, Outgoing } from '../../events/event.ts';
+import { refuseLacking } from './needs.ts';
 import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
+import { itemAt } from './shape.ts';
 import { checkWays } from './ways.ts';
 
 type AnyEvent = { readonly type: string };
@@ -97,6 +99,7 @@ export function compile<T, L, E extends AnyEvent>(
   stepEvent: string,
   home: string,
   patches: PathPatches = {},
+  uses?: ReadonlySet<object>,
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
   checkWays(top, patches);
@@ -114,7 +117,7 @@ export function compile<T, L, E extends AnyEvent>(
     source,
     grade,
   };
-  const compiler = new Compiler<T, L, E>(stepEvent, patches);
+  const compiler = new Compiler<T, L, E>(stepEvent, patches, uses);
   compiler.walk(top.items, scope);
   for (const id of compiler.nodes.keys()) refuseStepsUnder(id, compiler.nodes);
   return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope)[0]!.target, waiting: waitingIn(compiler.nodes.values()) };
@@ -125,11 +128,13 @@ class Compiler<T, L, E extends AnyEvent> {
   readonly nodes = new Map<string, GraphNode<T, L, E>>();
   readonly #stepEvent: string;
   readonly #patches: PathPatches;
+  readonly #uses: ReadonlySet<object> | undefined;
   #loops = 0;
 
-  constructor(stepEvent: string, patches: PathPatches) {
+  constructor(stepEvent: string, patches: PathPatches, uses: ReadonlySet<object> | undefined) {
     this.#stepEvent = stepEvent;
     this.#patches = patches;
+    this.#uses = uses;
   }
 
   /** Where control goes that reaches these items, from one of them on. */
@@ -172,8 +177,10 @@ class Compiler<T, L, E extends AnyEvent> {
   }
 
   walk(items: readonly Item<T, L, E>[], scope: Scope<T, L>): void {
-    for (const [i, item] of items.entries())
+    for (const [i, item] of items.entries()) {
+      if (this.#uses) refuseLacking(item, this.#uses, `${itemAt(scope.prefix, items, i)} of ${scope.source}`);
       this.#walkOne(item, scope, { ...scope, at: [...scope.at, i], next: this.entryOf(items, scope, i + 1) });
+    }
   }
 
   #walkOne(item: Item<T, L, E>, scope: Scope<T, L>, inner: Scope<T, L>): void {

@@ -78,6 +78,8 @@ export interface ExpandOptions<T> {
   readonly keeps?: readonly string[];
   /** What stands in the place of paths, by name. */
   readonly patches?: PathPatches;
+  /** What takes part in the run; a step of anything else is refused. */
+  readonly uses?: ReadonlySet<object>;
 }
 
 /** The same path with all that a program could ask for. It is shown, and not walked. */
@@ -105,9 +107,10 @@ export function expand<T extends Walker<L> & MachineContext, L extends object, E
   const states: Record<string, unknown> = {};
   const shown = (one: Path<T, L, E>, of: Graph<T, L, E>) => ({ path: one, graph: of }) as unknown as Walked;
   const walks = (): Walk => {
+    const { uses: _, ...withoutUses } = options;
     const { patches = {}, stepEvent, frame } = options;
     const all = whole?.();
-    return { ...shown(path, graph), patches, stepEvent, frame, whole: all ? shown(all, graphOf(all, options)) : null };
+    return { ...shown(path, graph), patches, stepEvent, frame, whole: all ? shown(all, graphOf(all, withoutUses)) : null };
   };
   for (const node of graph.nodes.values()) {
     const { meta, ...state } = stateOf(node, graph, options);
@@ -118,9 +121,9 @@ export function expand<T extends Walker<L> & MachineContext, L extends object, E
 
 function graphOf<T extends Walker<L> & MachineContext, L, E extends EventObject>(
   path: Path<T, L, E>,
-  { home, stepEvent, patches, from }: ExpandOptions<T>,
+  { home, stepEvent, patches, from, uses }: ExpandOptions<T>,
 ): Graph<T, L, E> {
-  const graph = compile(path, stepEvent, home?.target ?? '', patches);
+  const graph = compile(path, stepEvent, home?.target ?? '', patches, uses);
   flowThrough(graph, from, home?.target ?? '');
   return graph;
 }

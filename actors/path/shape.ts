@@ -2,28 +2,10 @@
  * What an author wrote, checked against the path language: kinds of items, keys and values. Nothing
  * is dropped in silence.
  */
-import { didYouMean } from '../../events/nearest.ts';
+import { change, type Fits, flag, fn, functions, list, name, names, oneOf, shownValue as shown, text, wrongKey, yes } from './fits.ts';
 import { type Case, GRADES, type Item, type Mode, type Path, PathError, type StepSpec } from './path.ts';
 
 type AnyEvent = { readonly type: string };
-type Fits = readonly [expected: string, fits: (value: unknown) => boolean];
-
-const fn: Fits = ['a function', (value) => typeof value === 'function'];
-const yes: Fits = ['true', (value) => typeof value === 'boolean'];
-const flag: Fits = ['true or false', (value) => typeof value === 'boolean'];
-const change: Fits = ['1 or -1', (value) => value === 1 || value === -1];
-const text: Fits = ['text', (value) => typeof value === 'string' && value !== ''];
-const name: Fits = ['a name without dots', (value) => typeof value === 'string' && /^[^.#]+$/.test(value)];
-const list: Fits = ['a list', Array.isArray];
-const names: Fits = ['a list of names', (value) => Array.isArray(value) && value.every(text[1])];
-const oneOf = (...values: readonly string[]): Fits => [
-  values.map((value) => JSON.stringify(value)).join(' or '),
-  (value) => values.includes(value as string),
-];
-const functions: Fits = [
-  'a map from types of events to functions, not empty',
-  (value) => typeof value === 'object' && value !== null && Object.values(value).length > 0 && Object.values(value).every(fn[1]),
-];
 const MODES: readonly Mode[] = ['user', 'kernel', 'guest'];
 
 type AnySpec = StepSpec<unknown, unknown, AnyEvent>;
@@ -93,24 +75,15 @@ const NEEDED: Readonly<Record<AnyItem['kind'], readonly string[]>> = {
   return: [],
 };
 
-/** Keys that are undefined count as absent. */
+/** @throws PathError naming the first key that does not fit */
 function checkKeys(value: object, keys: Readonly<Record<string, Fits>>, at: string): void {
-  for (const [key, given] of Object.entries(value)) {
-    if (given === undefined) continue;
-    if (!Object.hasOwn(keys, key)) {
-      const known = Object.keys(keys);
-      throw new PathError(`${at} has a key ${JSON.stringify(key)}; expected ${known.join(', ')}${didYouMean(key, known)}`);
-    }
-    const [expected, fits] = keys[key]!;
-    if (!fits(given)) throw new PathError(`${at}: ${key} is ${shown(given)}; expected ${expected}`);
-  }
+  const wrong = wrongKey(value, keys, at);
+  if (wrong !== null) throw new PathError(wrong);
 }
 
 function needKeys(value: object, keys: readonly string[], at: string): void {
   for (const key of keys) if ((value as Readonly<Record<string, unknown>>)[key] === undefined) throw new PathError(`${at} has no ${key}`);
 }
-
-const shown = (value: unknown): string => (typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value)));
 
 /** A list where an item is expected, by what is in it. */
 const listText = (list: readonly AnyItem[]): string =>

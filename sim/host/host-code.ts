@@ -21,6 +21,7 @@ import { type PathPatches, withEnv } from '../../actors/path/patch.ts';
 import { didYouMean } from '../../events/nearest.ts';
 import type { ControlOp, HostOp, Program } from '../../events/program.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
+import { knownOptions } from './known-options.ts';
 import { MechanismError } from './mechanism.ts';
 import { nameOf } from './merged.ts';
 import { mechanismsOf } from './registry.ts';
@@ -32,6 +33,8 @@ interface Programs {
   readonly images: readonly GuestImage[];
   readonly vms: Readonly<Record<string, VmFacts>>;
   readonly patches: PathPatches;
+  /** Parts of the primitives that take part. */
+  readonly uses?: ReadonlySet<object>;
 }
 
 /** Names of the operations that guests of a scenario have. */
@@ -102,7 +105,7 @@ function refuseTwice(owners: readonly Owner[], what: string, namesOf: (part: Hos
 }
 
 /** @throws MechanismError if two mechanisms claim one place */
-export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }: Programs): HostEnv {
+export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches, uses }: Programs): HostEnv {
   const owners: Owner[] = [
     ['every host', { operations: (env) => [...computeOperations(env), ...cloneOperations(env)] }],
     ['kvm', { operations: kvmOperations }],
@@ -111,7 +114,8 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
     ),
   ];
   const env: HostEnv = {
-    options: scenario.host.options,
+    options: knownOptions(scenario.host.options),
+    ...(uses && { uses }),
     cpus: Array.from({ length: scenario.host.cpus }, (_, cpu) => `pcpu:${cpu}`),
     vms,
     settings: Object.fromEntries(scenario.vms.map((vm) => [vm.id, vm.settings ?? {}])),
@@ -144,9 +148,9 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches }
 }
 
 /** @throws MechanismError if nothing carries out what a guest does, or two mechanisms do */
-export function guestEnvOf(scenario: ResolvedScenario, { images, patches }: Programs): GuestEnv {
+export function guestEnvOf(scenario: ResolvedScenario, { images, patches, uses }: Programs): GuestEnv {
   const parts = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []);
-  const env: GuestEnv = { images, parts, patches: withEnv(patches, () => env), ...orderOf(scenario) };
+  const env: GuestEnv = { images, parts, ...(uses && { uses }), patches: withEnv(patches, () => env), ...orderOf(scenario) };
   const names = guestOperations(env).map(([name]) => name);
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new MechanismError(`two mechanisms carry out the guest's operation ${twice}; expected one of them to`);

@@ -30,7 +30,7 @@ export function machinesOf(
   parts: { programs: readonly Program<HostOp>[]; images: readonly GuestImage[]; vms: Readonly<Record<string, VmFacts>> },
 ): { machines: Record<string, AnyStateMachine>; origins: Record<string, string> } {
   const changes = patchesOf(scenario);
-  const code = { ...parts, patches: pathPatchesOf(changes) };
+  const code = { ...parts, patches: pathPatchesOf(changes), uses: new Set(used.map(({ part }) => part)) };
   const env = hostEnvOf(scenario, code);
   const guest = guestEnvOf(scenario, code);
   refuseUnknownPaths(changes, env, guest);

@@ -1,6 +1,7 @@
 /** Operations that a race declares, and how what carries them out reads their arguments. */
 import { z } from 'zod';
 import { integer, LIMITS, NAME, VCPU, vcpuNamed } from '../scenario/fields.ts';
+import { unknownName } from '../scenario/issues.ts';
 import { type Arguments, type Operation, operation } from '../scenario/operation.ts';
 import { MechanismError } from './mechanism.ts';
 
@@ -23,19 +24,18 @@ export function operationOf(name: string, summary: string, args: Arguments = {})
   };
 }
 
-/** The arguments that are written so, of what holds them; `what` names that in messages. */
+/**
+ * The arguments that are written so, of what holds them; one that may be left out is undefined then.
+ * @throws MechanismError where none has the name
+ */
 export const argumentOf =
-  (args: Arguments | undefined, holder: (walker: object, locals?: object) => object, what: (held: object) => string): Argument =>
-  <V>(name: string) =>
-  (walker: object, locals?: object): V => {
-    const held = holder(walker, locals) as Readonly<Record<string, unknown>>;
-    if (!Object.hasOwn(held, name))
-      throw new MechanismError(
-        `${what(held)} has no argument ${name}; expected ${
-          Object.keys(held)
-            .filter((key) => key !== 'op')
-            .join(', ') || 'none'
-        }`,
-      );
-    return (name === 'vcpu' && args?.vcpu === VCPU ? `vcpu:${held.vm}/${held.vcpu}` : held[name]) as V;
+  (args: Arguments = {}, holder: (walker: object, locals?: object) => object): Argument =>
+  <V>(name: string) => {
+    // A vCPU is held as VM and index.
+    const known = [...Object.keys(args), ...(Object.hasOwn(args, 'vcpu') && !Object.hasOwn(args, 'vm') ? ['vm'] : [])];
+    if (!known.includes(name)) throw new MechanismError(`arg(): ${unknownName(name, 'one of its `args`', known)}`);
+    return (walker: object, locals?: object): V => {
+      const held = holder(walker, locals) as Readonly<Record<string, unknown>>;
+      return (name === 'vcpu' && args.vcpu === VCPU ? `vcpu:${held.vm}/${held.vcpu}` : held[name]) as V;
+    };
   };

@@ -17,6 +17,7 @@ import type { Arguments } from '../scenario/operation.ts';
 import type { Arch, ResolvedScenario } from '../scenario/types.ts';
 import { MechanismError } from './mechanism.ts';
 import { type Argument, argumentOf } from './race-argument.ts';
+import { itemsOf, placed } from './race-shape.ts';
 
 type Does<Env, Item> = (env: Env, arg: Argument) => readonly Item[];
 
@@ -206,11 +207,7 @@ export const guestItemsOf =
       const leave = guest.step(kind.insn, { send: (v) => kind.exit(v, infoOf(env, v)) });
       const retire = guest.step(`${kind.insn}_retire`, { awaits: true, wakes: { 'guest.skipInsn': () => ({}) } });
       const exit = skips ? guest.call(fn('insn', source, [leave, retire])) : leave;
-      const arg = argumentOf(
-        args,
-        (v) => guestOpOf(env, v as Vcpu),
-        () => name,
-      );
+      const arg = argumentOf(args, (v) => guestOpOf(env, v as Vcpu));
       return [name, [guest.call(fn(name, source, walks?.(env, arg, exit) ?? [exit]))]];
     });
 
@@ -220,15 +217,11 @@ const told = ({ exit }: HostLocals): object => exit?.info ?? {};
 const handlerOf =
   ({ name, source, args, kind, does, user, skips }: Lowered) =>
   (env: HostEnv): readonly HostItem[] => {
-    const arg = argumentOf(
-      args,
-      (_t, l) => told(l as HostLocals),
-      () => name,
-    );
+    const arg = argumentOf(args, (_t, l) => told(l as HostLocals));
     const handler: ExitHandler = {
       name: kind.key.replaceAll(/[()]/g, '_').replace(/_$/, ''),
       source,
-      items: does?.(env, arg) ?? [],
+      items: does ? placed(`${name}.does`, does)(env, arg) : [],
       skips: skips === true,
       ...(user && { seen: (l: HostLocals) => ({ name, info: told(l) as Readonly<Record<string, unknown>> }) }),
     };
@@ -237,12 +230,8 @@ const handlerOf =
 
 const reactionOf = ({ name, source, args, user }: Lowered): Parameters<typeof userLoopOf>[0] => {
   if (user === undefined) return [];
-  const arg = argumentOf(
-    args,
-    (_t, l) => (l as HostLocals).userSeen!.info,
-    () => name,
-  );
-  return [{ name, source, items: (env) => user(env, arg) }];
+  const arg = argumentOf(args, (_t, l) => (l as HostLocals).userSeen!.info);
+  return [{ name, source, items: (env) => placed(`${name}.user`, user)(env, arg) }];
 };
 
 const sourceOf = (source: string | Source): Source => (typeof source === 'string' ? { source, grade: 'memory' } : source);
@@ -251,14 +240,12 @@ function ioctlsOf({ ioctls = {} }: KvmRace, of: RaceIoctl['of']): NonNullable<Kv
   const mine = Object.entries(ioctls).filter(([, ioctl]) => ioctl.of === of);
   return Object.fromEntries(
     mine.map(([name, { args = {}, source, does }]) => {
-      const schema: Arguments = { ...(of === 'vcpu' && { vcpu: VCPU }), ...args };
-      const argOf = (env: HostEnv) =>
-        argumentOf(
-          schema,
-          (t) => opOf(env, t as never),
-          () => name,
-        );
-      return [name, ioctlOf(name, sourceOf(source), (env) => does(env, argOf(env)))];
+      const schema: Arguments = { ...(of === 'vcpu' ? { vcpu: VCPU } : { vm: NAME }), ...args };
+      const argOf = (env: HostEnv) => argumentOf(schema, (t) => opOf(env, t as never));
+      return [
+        name,
+        ioctlOf(name, sourceOf(source), (env) => itemsOf(`ioctls.${name}.does`, placed(`ioctls.${name}.does`, does)(env, argOf(env)))),
+      ];
     }),
   );
 }
@@ -277,7 +264,9 @@ export function kvmPartsOf(race: KvmRace, { host: { arch }, vms }: ResolvedScena
   return {
     exits: slot('exits'),
     ...(arch === 'amd' && { nae: slot('nae') }),
-    requests: Object.fromEntries(requests.map(([name, { source, does }]) => [name, requestHandler(name, source, does)])),
+    requests: Object.fromEntries(
+      requests.map(([name, { source, does }]) => [name, requestHandler(name, source, placed(`requests.${name}.does`, does))]),
+    ),
     requestFlags: Object.fromEntries(requests.flatMap(([name, { flags }]) => (flags ? [[name, flags]] : []))),
     vcpuIoctls: ioctlsOf(race, 'vcpu'),
     vmIoctls: ioctlsOf(race, 'vm'),

@@ -25,6 +25,7 @@ import {
   kvmPartsOf,
   refuseLacking,
 } from './race-kvm.ts';
+import { itemsOf, placed, refuseOdd } from './race-shape.ts';
 import { propertiesOf } from './used-parts.ts';
 
 /** An operation of a program, and what carries it out. @public */
@@ -71,19 +72,9 @@ function isOff({ options = {} }: Pick<Race, 'options'>, { host: { options: chose
   );
 }
 
-/** What `race()` takes apart itself. @throws MechanismError where it has another shape */
-function refuseOdd(declared: Partial<Race> | undefined): void {
-  const who = `race ${declared?.name ?? ''}`.trim();
-  if (typeof declared !== 'object' || declared === null) throw new MechanismError(`${who}: found nothing; expected a map, with a name`);
-  const { uses = [], operations = {}, guestOperations = {} } = declared;
-  if (!Array.isArray(uses)) throw new MechanismError(`${who}: uses is no list; expected one of what cell(), mutex() and their likes give`);
-  const odd = uses.findIndex((one) => !Array.isArray((one as Partial<Primitive> | undefined)?.parts));
-  if (odd >= 0) throw new MechanismError(`${who}: uses[${odd}] is no primitive; expected what cell(), mutex() and their likes give`);
-  for (const [key, table] of Object.entries({ operations, guestOperations }))
-    for (const [name, operation] of Object.entries(table as Readonly<Record<string, Partial<RaceOperation<unknown, unknown>>>>))
-      if (typeof operation?.does !== 'function')
-        throw new MechanismError(`${who}: ${key}.${name}.does is no function; expected one that gives a list of items`);
-}
+/** What an operation walks: its items, made for the host. */
+const walked = <Env, Item>(who: string, { does }: RaceOperation<Env, Item>, env: Env, arg: Argument): readonly Item[] =>
+  itemsOf(who, placed(who, does)(env, arg));
 
 /**
  * The mechanism of a race.
@@ -112,15 +103,17 @@ export function race(declared: Race): Mechanism {
     guestOperations: tableOf(rest.name, [...Object.entries(guestOperations), ...guestOperationsOf(ofKvm)]),
     host: () => ({
       operations: (env) =>
-        Object.entries(operations).map(([name, { source, args, does }]) => [
+        Object.entries(operations).map(([name, one]) => [
           name,
           host.call(
             fn(
               functionOf(name),
-              source,
-              does(
+              one.source,
+              walked(
+                `race ${rest.name}: operations.${name}.does`,
+                one,
                 env,
-                argumentOf(args, (t) => opOf(env, t as never), nameOf),
+                argumentOf(one.args, (t) => opOf(env, t as never)),
               ),
             ),
           ),
@@ -129,16 +122,18 @@ export function race(declared: Race): Mechanism {
     }),
     guest: (scenario) => ({
       operations: (env) => [
-        ...Object.entries(guestOperations).map(([name, { source, args, does }]): readonly [string, readonly GuestItem[]] => [
+        ...Object.entries(guestOperations).map(([name, one]): readonly [string, readonly GuestItem[]] => [
           name,
           [
             guest.call(
               fn(
                 functionOf(name),
-                source,
-                does(
+                one.source,
+                walked(
+                  `race ${rest.name}: guestOperations.${name}.does`,
+                  one,
                   env,
-                  argumentOf(args, (v) => guestOpOf(env, v as never), nameOf),
+                  argumentOf(one.args, (v) => guestOpOf(env, v as never)),
                 ),
               ),
             ),
@@ -152,5 +147,3 @@ export function race(declared: Race): Mechanism {
     patch: (scenario) => (isOff(rest, scenario) ? {} : { paths: joinPatches(patches, hooksOf(hooks, scenario.host.arch)) }),
   };
 }
-
-const nameOf = (op: object): string => (op as { readonly op: string }).op;

@@ -1,0 +1,31 @@
+/**
+ * Whose actors the steps of an item speak to: a mark for who expands a path, so that a step of
+ * something that takes no part in a run is found before it runs. It means nothing to a walk.
+ */
+import { PathError } from './path.ts';
+
+/** Actors of one kind that something brings; another one of the same kind is another thing. */
+interface Needed {
+  readonly kind: string;
+}
+
+const NEEDS = Symbol('needs');
+
+interface Marked {
+  readonly [NEEDS]?: readonly Needed[];
+}
+
+/** The same item, marked. Copies of it keep the mark. */
+export const needing = <I extends object>(item: I, needs: readonly Needed[]): I => ({ ...item, [NEEDS]: needs });
+
+/** @throws PathError if the item needs what does not take part */
+export function refuseLacking(item: object, uses: ReadonlySet<object>, place: string): void {
+  const lacks = (item as Marked)[NEEDS]?.find((one) => !uses.has(one));
+  if (lacks === undefined) return;
+  const isOther = [...(uses as ReadonlySet<Needed>)].some(({ kind }) => kind === lacks.kind);
+  throw new PathError(
+    isOther
+      ? `${place} is a step of another ${lacks.kind} than the one in \`uses\`; expected one primitive of that name, made once`
+      : `${place} is a step of ${lacks.kind}, which takes no part in the run; expected it in \`uses\` of a mechanism, and no option of that at \`off\``,
+  );
+}
