@@ -42,6 +42,9 @@ export type RefcountAnswer = EventOf<{ 'refcount.done': { result: boolean }; 're
 
 /** RCU, or one SRCU domain. @public */
 export type GraceEvent = EventOf<{
+  /** rcu_read_lock(), which counts in its own task: no other CPU sees it. */
+  'grace.read': object;
+  /** srcu_read_lock(). */
   'grace.enter': object;
   /** With the index that an SRCU reader was given. */
   'grace.leave': { index?: 0 | 1 };
@@ -119,6 +122,7 @@ export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store
   'cell.add': 'rmw',
   'spin.lock': 'rmw',
   'spin.unlock': 'store',
+  'grace.read': 'none',
   // Said of the access beside it.
   'object.use': 'none',
   'wq.active?': 'none',
@@ -150,6 +154,7 @@ export const KIT_EVENTS = {
   'refcount.read': 'bus',
   'refcount.done': 'bus',
   'refcount.value': 'bus',
+  'grace.read': 'bus',
   'grace.enter': 'bus',
   'grace.leave': 'bus',
   'grace.synchronize': 'bus',
