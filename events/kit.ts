@@ -1,6 +1,7 @@
 /** Vocabulary of the primitives that modules are built from: what threads ask shared memory. */
 import type { ActorId, Delivery, EventOf } from './event.ts';
 import { WAIT_EVENTS, type WaitAnswer, type WaitEvent } from './kit-waits.ts';
+import type { ObjectEvent } from './object.ts';
 
 /** What a field of a cell holds. @public */
 export type CellValue = string | number | boolean | null;
@@ -24,9 +25,6 @@ export type CellAnswer = EventOf<{ 'cell.value': { value: CellValue } }>;
 export type SpinEvent = EventOf<{ 'spin.lock': object; 'spin.unlock': object }>;
 /** What a spinlock answers. @public */
 export type SpinAnswer = EventOf<{ 'spin.locked': { acquired: boolean } }>;
-
-/** Memory with a life. @public */
-export type ObjectEvent = EventOf<{ 'object.alloc': object; 'object.use': object; 'object.free': object }>;
 
 /** A reference count. @public */
 export type RefcountEvent = EventOf<{
@@ -99,7 +97,6 @@ export type KitEvent =
   | WaitEvent
   | CellEvent
   | SpinEvent
-  | ObjectEvent
   | RefcountEvent
   | GraceEvent
   | RwlockEvent
@@ -114,7 +111,7 @@ export type KitEvent =
  * instruction waits until nothing does. `none`: it is no access to memory, or a plain load of what
  * no store waits for. What does not stand here waits until nothing does, and then goes its own way.
  */
-export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'rmw' | 'none'>>> = {
+export const ACCESSES: Readonly<Partial<Record<KitEvent['type'] | ObjectEvent['type'], 'load' | 'store' | 'rmw' | 'none'>>> = {
   'cell.load': 'load',
   'cell.store': 'store',
   'cell.xchg': 'rmw',
@@ -143,9 +140,6 @@ export const KIT_EVENTS = {
   'spin.lock': 'bus',
   'spin.unlock': 'bus',
   'spin.locked': 'bus',
-  'object.alloc': 'bus',
-  'object.use': 'bus',
-  'object.free': 'bus',
   'refcount.inc': 'bus',
   'refcount.incNotZero': 'bus',
   'refcount.decAndTest': 'bus',
