@@ -81,8 +81,8 @@ const renewed = (context: Context, fresh: object, life: Mortal): object => ({
  * The same machine, of objects that `object.create` and `object.destroy` make and free. One whose
  * input says `absent: true` is absent from the start.
  *
- * `renew`: the context of a new object in the place of this one, and of what is left of one. `asks`: messages that may come
- * while it is absent, and are no use of it.
+ * `renew`: the context of a new object in the place of this one, and of what is left of one that is
+ * freed. `asks`: messages that may come while it is absent, and are no use of it.
  * @throws Error if its states are regions: they have no one state to begin with
  * @public
  */

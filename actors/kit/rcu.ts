@@ -6,7 +6,7 @@
  * not sleep; one of SRCU may. A callback is one step: what it tells one actor.
  *
  * Simplified: code with preemption or interrupts off is no reader unless it says so. Under `tso`
- * rcu_read_unlock() waits until the stores of its CPU are seen, as those of the section are when the
+ * rcu_read_unlock() waits until the stores of its CPU are seen, as those of a section are when the
  * grace period ends.
  *
  * @see kernel include/linux/rcupdate.h, kernel/rcu/tree_plugin.h; include/linux/srcu.h,
