@@ -42,6 +42,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   preempt: change,
   spin: change,
   rcu: change,
+  bh: change,
   irqs: flag,
   insn: flag,
   inside: yes,
