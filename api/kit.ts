@@ -56,7 +56,6 @@ export type {
   CellValue,
   GraceAnswer,
   GraceEvent,
-  ObjectEvent,
   QueuedAnswer,
   RefcountAnswer,
   RefcountEvent,
@@ -69,6 +68,7 @@ export type {
   SpinAnswer,
   SpinEvent,
 } from '../events/kit.ts';
+export type { ObjectEvent } from '../events/object.ts';
 export type { TaskState, WakeMode } from '../events/sched.ts';
 export { type Race, type RaceOperation, race } from '../sim/host/race.ts';
 export type { Argument } from '../sim/host/race-argument.ts';

@@ -51,8 +51,9 @@ export type Delivery = 'bus' | 'queued' | 'latched' | 'offer';
 
 /**
  * What may be interposed before a micro-step: U user mode, P preemptible kernel, R voluntary
- * reschedule point, L spinlock held (preemption off unless the host is `rt`), N preemption off, I
- * interrupts off, G guest mode, X inside one instruction: nothing on this CPU gets in between.
+ * reschedule point, L spinlock held (preemption off unless the host is `rt`), N preemption off, B
+ * softirqs off as well, I interrupts off, G guest mode, X inside one instruction: nothing on this
+ * CPU gets in between.
  * @public
  */
-export type Letter = 'U' | 'P' | 'R' | 'L' | 'N' | 'I' | 'G' | 'X';
+export type Letter = 'U' | 'P' | 'R' | 'L' | 'N' | 'B' | 'I' | 'G' | 'X';

@@ -1,6 +1,7 @@
 /** Vocabulary of the primitives that modules are built from: what threads ask shared memory. */
 import type { ActorId, Delivery, EventOf } from './event.ts';
 import { WAIT_EVENTS, type WaitAnswer, type WaitEvent } from './kit-waits.ts';
+import type { ObjectEvent } from './object.ts';
 
 /** What a field of a cell holds. @public */
 export type CellValue = string | number | boolean | null;
@@ -25,9 +26,6 @@ export type SpinEvent = EventOf<{ 'spin.lock': object; 'spin.unlock': object }>;
 /** What a spinlock answers. @public */
 export type SpinAnswer = EventOf<{ 'spin.locked': { acquired: boolean } }>;
 
-/** Memory with a life. @public */
-export type ObjectEvent = EventOf<{ 'object.alloc': object; 'object.use': object; 'object.free': object }>;
-
 /** A reference count. @public */
 export type RefcountEvent = EventOf<{
   'refcount.inc': object;
@@ -42,6 +40,9 @@ export type RefcountAnswer = EventOf<{ 'refcount.done': { result: boolean }; 're
 
 /** RCU, or one SRCU domain. @public */
 export type GraceEvent = EventOf<{
+  /** rcu_read_lock(), which counts in its own task: no other CPU sees it. */
+  'grace.read': object;
+  /** srcu_read_lock(). */
   'grace.enter': object;
   /** With the index that an SRCU reader was given. */
   'grace.leave': { index?: 0 | 1 };
@@ -96,7 +97,6 @@ export type KitEvent =
   | WaitEvent
   | CellEvent
   | SpinEvent
-  | ObjectEvent
   | RefcountEvent
   | GraceEvent
   | RwlockEvent
@@ -111,7 +111,7 @@ export type KitEvent =
  * instruction waits until nothing does. `none`: it is no access to memory, or a plain load of what
  * no store waits for. What does not stand here waits until nothing does, and then goes its own way.
  */
-export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store' | 'rmw' | 'none'>>> = {
+export const ACCESSES: Readonly<Partial<Record<KitEvent['type'] | ObjectEvent['type'], 'load' | 'store' | 'rmw' | 'none'>>> = {
   'cell.load': 'load',
   'cell.store': 'store',
   'cell.xchg': 'rmw',
@@ -119,6 +119,7 @@ export const ACCESSES: Readonly<Partial<Record<KitEvent['type'], 'load' | 'store
   'cell.add': 'rmw',
   'spin.lock': 'rmw',
   'spin.unlock': 'store',
+  'grace.read': 'none',
   // Said of the access beside it.
   'object.use': 'none',
   'wq.active?': 'none',
@@ -139,9 +140,6 @@ export const KIT_EVENTS = {
   'spin.lock': 'bus',
   'spin.unlock': 'bus',
   'spin.locked': 'bus',
-  'object.alloc': 'bus',
-  'object.use': 'bus',
-  'object.free': 'bus',
   'refcount.inc': 'bus',
   'refcount.incNotZero': 'bus',
   'refcount.decAndTest': 'bus',
@@ -150,6 +148,7 @@ export const KIT_EVENTS = {
   'refcount.read': 'bus',
   'refcount.done': 'bus',
   'refcount.value': 'bus',
+  'grace.read': 'bus',
   'grace.enter': 'bus',
   'grace.leave': 'bus',
   'grace.synchronize': 'bus',

@@ -5,7 +5,12 @@
 import type { Delivery, EventOf } from './event.ts';
 
 /** To an actor that can be absent: it is there from now on; it is gone. @public */
-export type ObjectEvent = EventOf<{ 'object.create': object; 'object.destroy': object }>;
+export type ObjectEvent = EventOf<{
+  'object.create': object;
+  'object.destroy': object;
+  /** Something in it is read or written, beside what else a step does. */
+  'object.use': object;
+}>;
 
 /** What a file can be told and asked. @public */
 export type FileEvent = EventOf<{
@@ -37,6 +42,7 @@ export type PoolAnswer = EventOf<{ 'pool.taken': { at: number | null } }>;
 export const OBJECT_EVENTS = {
   'object.create': 'bus',
   'object.destroy': 'bus',
+  'object.use': 'bus',
   'file.install': 'bus',
   'file.installed': 'bus',
   'file.get?': 'bus',

@@ -6,8 +6,11 @@ export type Signal = 'SIGBUS' | 'SIGKILL';
 export type ProcessEvent = EventOf<{
   /** do_exit() of one thread; `signal` is what killed it, null for a normal end. */
   'process.threadExit': { signal: Signal | null; pfn: number | null };
-  /** copy_process(): one thread more, unless a signal ends the process, or it has been started. */
-  'process.threadNew': { thread: ActorId };
+  /**
+   * copy_process(): one thread more, unless a signal ends the process, or the thread that asks, or
+   * it has been started.
+   */
+  'process.threadNew': { thread: ActorId; killed?: true };
 }>;
 /** Whether there is one thread more. */
 export type ProcessAnswer = EventOf<{ 'process.threadMade': { done: boolean } }>;

@@ -47,11 +47,16 @@ export const cloneOperations = (env: HostEnv): readonly (readonly [string, HostI
         [
           step('clone', { mode: 'kernel' }),
           step('copy_process', {
-            send: (t) => outgoing(t.process, { type: 'process.threadNew', thread: childOf(env, t) }),
+            send: (t) =>
+              outgoing(t.process, {
+                type: 'process.threadNew',
+                thread: childOf(env, t),
+                ...(fatalSignalPending(t) && { killed: true as const }),
+              }),
             answers: { 'process.threadMade': (e) => ({ copied: e.done }) },
           }),
           when([
-            (t, l) => l.copied === true && !fatalSignalPending(t),
+            (_t, l) => l.copied === true,
             [
               step('wake_up_new_task', {
                 send: (t) => [

@@ -32,7 +32,7 @@ export const hostProcessMachine = setup({
     threadNew: enqueueActions(({ context: c, event, enqueue }) => {
       if (event.type !== 'process.threadNew') return;
       const { unborn = [], threads } = c;
-      const done = c.signal === null && unborn.includes(event.thread);
+      const done = c.signal === null && !event.killed && unborn.includes(event.thread);
       enqueue.emit(outgoing(sender(event), { type: 'process.threadMade', done }));
       if (!done) return;
       const left = unborn.filter((thread) => thread !== event.thread);

@@ -81,14 +81,14 @@ const renewed = (context: Context, fresh: object, life: Mortal): object => ({
  * The same machine, of objects that `object.create` and `object.destroy` make and free. One whose
  * input says `absent: true` is absent from the start.
  *
- * `renew`: the context of a new object in the place of this one. `asks`: messages that may come
- * while it is absent, and are no use of it.
+ * `renew`: the context of a new object in the place of this one, and of what is left of one that is
+ * freed. `asks`: messages that may come while it is absent, and are no use of it.
  * @throws Error if its states are regions: they have no one state to begin with
  * @public
  */
 export function mortal<C>(
   machine: AnyStateMachine,
-  { renew, asks = [] }: { readonly renew: (context: C) => C; readonly asks?: readonly string[] },
+  { renew, asks = [] }: { readonly renew: (context: C, event: Args['event']) => C; readonly asks?: readonly string[] },
 ): AnyStateMachine {
   const chart = machine.config as Chart;
   if (chart.type === 'parallel' || chart.initial === undefined)
@@ -97,7 +97,7 @@ export function mortal<C>(
   const startsAbsent = ({ input }: Args): boolean => (input as Mortal | null | undefined)?.absent === true;
   const begin = (life: Mortal) => ({
     target: `.${chart.initial}`,
-    actions: assign(({ context }: Args) => renewed(context, renew(context as C) as object, life) as never),
+    actions: assign(({ context, event }: Args) => renewed(context, renew(context as C, event) as object, life) as never),
   });
   const { on = {}, ...rest } = notedIn(chart, asks);
   const made = createMachine({

@@ -28,6 +28,8 @@ export interface PcpuInput {
   readonly idleTif?: readonly string[];
   /** Who walks the handlers of interrupts on this CPU, by interrupt; absent if none does. */
   readonly handlers?: Readonly<Record<string, ActorId>>;
+  /** Interrupts whose handlers are softirqs; absent if none is. */
+  readonly softirqs?: readonly string[];
 }
 
 export interface PcpuContext extends PcpuInput {
@@ -57,7 +59,8 @@ export const mayPreempt = ({ letter, preemption }: Pick<PcpuContext, 'letter' | 
 export const isPreemptible = (c: PcpuContext): boolean =>
   c.ticks === 'direct' && c.waiting.length > 0 && c.irr.length === 0 && !c.needResched;
 /** The first interrupt that waits for a handler which an actor walks. */
-export const walked = ({ irr, handlers = {} }: PcpuContext): string | undefined => irr.find((irq) => handlers[irq] !== undefined);
+export const walked = ({ irr, letter, handlers = {}, softirqs = [] }: PcpuContext): string | undefined =>
+  irr.find((irq) => handlers[irq] !== undefined && (letter !== 'B' || !softirqs.includes(irq)));
 export const handlerIn = ({ handlers = {}, serving }: PcpuContext): ActorId => handlers[serving!]!;
 /** The timer is owed: it is possible only where another thread waits. */
 export const TIMER = ['preempt', 'tick'].map((type) => ({ type, owed: true }));

@@ -75,7 +75,6 @@ export const graceMachine = setup({
     isOver: ({ context: c, event }) => c.over.includes(sender(event)),
     waits: ({ context: c, event }) => [...(c.current?.threads ?? []), ...c.next.threads].includes(sender(event)),
     canEnd: ({ context: c }) => c.current?.waitsFor.length === 0,
-    hasIndex: ({ context: c }) => c.index !== null,
   },
   actions: {
     enter: enqueueActions((args) => args.enqueue.assign({ readers: added(args.context.readers, tokenOf(args)) })),
@@ -117,7 +116,8 @@ export const graceMachine = setup({
         offers: ({ current }: GraceContext) => (current?.waitsFor.length === 0 ? [{ type: 'grace.end', owed: true }] : []),
       },
       on: {
-        'grace.enter': [{ guard: 'hasIndex', actions: ['enter', 'answerIndex'] }, { actions: 'enter' }],
+        'grace.read': { actions: 'enter' },
+        'grace.enter': { actions: ['enter', 'answerIndex'] },
         'grace.leave': { actions: 'leave' },
         'grace.synchronize': [
           { guard: 'isOver', actions: ['forget', 'grant'] },

@@ -29,6 +29,7 @@ export const handlerPart = (kind: string, irq: string, how: Handles, walks: (env
   kind,
   per: 'cpu',
   handles: irq,
+  ...(how === 'softirq' && { softirq: true as const }),
   input: (instance) => ({ cpu: `pcpu:${instance}` }),
   machine: (env) => handlerMachine(kind, walks(env), how, env),
 });

@@ -7,10 +7,11 @@
  *
  * @see kernel mm/slub.c, kfree(); mm/kasan/report.c, "slab-use-after-free", "double-free"
  */
-import { assign, enqueueActions, setup } from 'xstate';
-import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
-import type { ObjectEvent } from '../../events/kit.ts';
+import { assign, setup } from 'xstate';
+import { type ActorId, type Outgoing, outgoing, type Stamped } from '../../events/event.ts';
+import type { ObjectEvent } from '../../events/object.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
+import { type Mortal, mortal } from '../host/object-life.ts';
 import { flag } from '../path/fits.ts';
 import { PER, primitive, restOf, TEXT, WHERE } from './checked.ts';
 import { KitError } from './kit-error.ts';
@@ -21,72 +22,42 @@ import { type At, type Breach, instanceAt, type Per, type Primitive } from './pr
 const { step } = host;
 const SLUB = memorized('mm/slub.c, kmalloc(), kfree()');
 
-/** What a step has done to memory that it may not do. */
-interface Misuse {
-  readonly is: 'use-after-free' | 'double-free';
-  readonly by: ActorId;
-}
-export interface ObjectContext {
-  readonly isAllocated: boolean;
+export interface ObjectContext extends Mortal {
   /** Who has freed it; null while it is there, and if it never was. */
   readonly freedBy: ActorId | null;
-  /** The first misuse; nothing is told of those behind it. */
-  readonly misuse: Misuse | null;
 }
 
-type Args = { readonly context: ObjectContext; readonly event: Stamped<ObjectEvent> };
-const misused =
-  (is: Misuse['is']) =>
-  ({ context: c, event }: Args) => ({ misuse: c.misuse ?? { is, by: sender(event) } });
+const objectMachine = mortal<ObjectContext>(
+  setup({
+    types: { context: {} as ObjectContext, events: {} as Stamped<ObjectEvent>, emitted: {} as Outgoing },
+    actions: { use: assign({}) },
+  }).createMachine({
+    id: 'object',
+    context: { freedBy: null },
+    initial: 'memory',
+    states: { memory: { tags: 'rest', on: { 'object.use': { actions: 'use' } } } },
+  }),
+  { renew: (_context, { type, from = null }) => ({ freedBy: type === 'object.destroy' ? from : null }) },
+);
 
-const objectMachine = setup({
-  types: {
-    context: {} as ObjectContext,
-    events: {} as Stamped<ObjectEvent>,
-    emitted: {} as Outgoing,
-    input: {} as Pick<ObjectContext, 'isAllocated'>,
-  },
-  guards: { isAllocated: ({ context: c }) => c.isAllocated },
-  actions: {
-    allocate: enqueueActions(({ context: c, event, enqueue }) => {
-      if (c.isAllocated) throw new Error(`${sender(event)} allocates what is allocated already: an object is one piece of memory`);
-      enqueue.assign({ isAllocated: true, freedBy: null });
-    }),
-    free: assign({ isAllocated: false, freedBy: ({ event }) => sender(event) }),
-    use: assign({}),
-    useFreed: assign(misused('use-after-free')),
-    freeTwice: assign(misused('double-free')),
-  },
-}).createMachine({
-  id: 'object',
-  context: ({ input }) => ({ ...input, freedBy: null, misuse: null }),
-  initial: 'memory',
-  states: {
-    memory: {
-      tags: 'rest',
-      on: {
-        'object.alloc': { actions: 'allocate' },
-        'object.use': [{ guard: 'isAllocated', actions: 'use' }, { actions: 'useFreed' }],
-        'object.free': [{ guard: 'isAllocated', actions: 'free' }, { actions: 'freeTwice' }],
-      },
-    },
-  },
-});
+type Says = (by: ActorId, freedBy: ActorId | null, id: ActorId) => string;
 
-/** What KASAN reports, of the actor's context. */
-const breach = (id: Misuse['is'], says: (by: ActorId, freedBy: ActorId | null, id: ActorId) => string): Breach<ObjectContext> => ({
+/** A message to it that is a mistake: KASAN reports it, but for the last. */
+const breach = (id: string, source: string, message: ObjectEvent['type'], says: Says): Breach<ObjectContext> => ({
   id,
-  source: `kernel mm/kasan/report.c, "${id === 'double-free' ? id : `slab-${id}`}"`,
+  source,
   grade: 'memory',
-  each: ({ misuse, freedBy }, object) => (misuse?.is === id ? says(misuse.by, freedBy, object) : null),
+  each: ({ misused, freedBy }, object) => (misused?.with === message ? says(misused.by!, freedBy, object) : null),
 });
+const KASAN = 'kernel mm/kasan/report.c';
 const BREACHES = [
-  breach('use-after-free', (by, freedBy, id) =>
+  breach('use-after-free', `${KASAN}, "slab-use-after-free"`, 'object.use', (by, freedBy, id) =>
     freedBy === null ? `${by} uses ${id} before it is allocated` : `${by} uses ${id}, and ${freedBy} has freed it`,
   ),
-  breach('double-free', (by, freedBy, id) =>
+  breach('double-free', `${KASAN}, "double-free"`, 'object.destroy', (by, freedBy, id) =>
     freedBy === null ? `${by} frees ${id} before it is allocated` : `${by} frees ${id}, and ${freedBy} has freed it already`,
   ),
+  breach('double-alloc', 'docs/kit/refcounts.md', 'object.create', (by, _freedBy, id) => `${by} allocates ${id}, which is there already`),
 ];
 
 /** Memory of one object, and whether it is there. @public */
@@ -118,7 +89,7 @@ export const usesOf = <T, L>(
 /** The message that frees the object: what a callback does with it. */
 export const freeing = ({ kind, per }: MemoryObject, at: At<HostThread, HostLocals> | undefined) => {
   const id = instanceAt(kind, per, at);
-  return (t: HostThread, l: HostLocals): Outgoing => outgoing(id(t, l), { type: 'object.free' });
+  return (t: HostThread, l: HostLocals): Outgoing => outgoing(id(t, l), { type: 'object.destroy' });
 };
 
 /**
@@ -139,9 +110,9 @@ export function object(name: string, rest: { readonly per?: Per; readonly alloca
     {
       kind: name,
       per,
-      parts: [{ kind: name, per, machine: () => objectMachine, input: () => ({ isAllocated: allocated }), breaches: BREACHES }],
-      alloc: says('object.alloc', 'kmalloc'),
-      free: says('object.free', 'kfree'),
+      parts: [{ kind: name, per, machine: () => objectMachine, input: () => (allocated ? null : { absent: true }), breaches: BREACHES }],
+      alloc: says('object.create', 'kmalloc'),
+      free: says('object.destroy', 'kfree'),
       use: (as, where = {}) => says('object.use', as)(where),
     },
     { alloc: [WHERE], free: [WHERE], use: [TEXT, WHERE] },

@@ -35,6 +35,8 @@ export interface Part {
   readonly sleeps?: (instance: string) => { readonly cpu: number; readonly bound: boolean };
   /** They walk the handler of this interrupt, each on its own CPU. */
   readonly handles?: string;
+  /** That handler is a softirq: local_bh_disable() keeps it out. */
+  readonly softirq?: true;
 }
 
 /**

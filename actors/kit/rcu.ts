@@ -5,7 +5,9 @@
  * A reader of RCU may be preempted where the host preempts the kernel (CONFIG_PREEMPT_RCU), and may
  * not sleep; one of SRCU may. A callback is one step: what it tells one actor.
  *
- * Simplified: code with preemption or interrupts off is no reader unless it says so.
+ * Simplified: code with preemption or interrupts off is no reader unless it says so. Under `tso`
+ * rcu_read_unlock() waits until the stores of its CPU are seen, as those of a section are when the
+ * grace period ends.
  *
  * @see kernel include/linux/rcupdate.h, kernel/rcu/tree_plugin.h; include/linux/srcu.h,
  * kernel/rcu/srcutree.c
@@ -114,7 +116,7 @@ export const rcu: Rcu = primitive<Rcu>(
   {
     kind: OF_RCU.kind,
     parts: partsOf(OF_RCU.kind, 'host', null),
-    readLock: (where) => asking(OF_RCU)('rcu_read_lock', () => ({ type: 'grace.enter' }), where, { rcu: 1 }),
+    readLock: (where) => asking(OF_RCU)('rcu_read_lock', () => ({ type: 'grace.read' }), where, { rcu: 1 }),
     readUnlock: (where) => asking(OF_RCU)('rcu_read_unlock', () => ({ type: 'grace.leave' }), where, { rcu: -1 }),
     ...waits(OF_RCU),
   },

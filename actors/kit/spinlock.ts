@@ -3,7 +3,7 @@
  * host is `rt`.
  *
  * Simplified: waiters are not queued, so that any of them may get the lock next. spin_lock_bh()
- * keeps preemption off, as softirqs are no actors. spin_lock_irqsave() keeps interrupts off on an
+ * keeps preemption off on an `rt` host too. spin_lock_irqsave() keeps interrupts off on an
  * `rt` host too, as raw_spin_lock_irqsave() does.
  *
  * @see kernel include/linux/spinlock_api_smp.h; kernel/locking/qspinlock.c,
@@ -70,7 +70,7 @@ export interface Spinlock extends Primitive {
   trylock(held: readonly HostItem[], refused?: readonly HostItem[], where?: LockWhere): readonly HostItem[];
 }
 
-type Context = Pick<StepSpec<HostThread, HostLocals, never>, 'spin' | 'preempt' | 'irqs'>;
+type Context = Pick<StepSpec<HostThread, HostLocals, never>, 'spin' | 'preempt' | 'bh' | 'irqs'>;
 
 /**
  * A function that takes a lock that is spun for: it asks once, with preemption off from then on,
@@ -116,8 +116,8 @@ export function spinlock(name: string, rest: { readonly per?: Per } = {}): Spinl
       unlock: unlock('spin_unlock', { spin: -1 }),
       lockIrqsave: lock('spin_lock_irqsave', { irqs: false, spin: 1 }),
       unlockIrqrestore: unlock('spin_unlock_irqrestore', { spin: -1, irqs: true }),
-      lockBh: lock('spin_lock_bh', { preempt: 1, spin: 1 }),
-      unlockBh: unlock('spin_unlock_bh', { spin: -1, preempt: -1 }),
+      lockBh: lock('spin_lock_bh', { bh: 1, preempt: 1, spin: 1 }),
+      unlockBh: unlock('spin_unlock_bh', { spin: -1, preempt: -1, bh: -1 }),
       trylock: (held, refused = [], where = {}) => [
         step(where.as ?? 'spin_trylock', { ...SPINLOCK, leaves: ['granted'], spin: 1, ...ask(where) }),
         when(

@@ -29,19 +29,26 @@ export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, fro
 }
 
 const sameFlow = (a: Flow, b: Flow) =>
-  a.mode === b.mode && a.preempt === b.preempt && a.spin === b.spin && a.rcu === b.rcu && a.irqs === b.irqs && a.insn === b.insn;
+  a.mode === b.mode &&
+  a.preempt === b.preempt &&
+  a.spin === b.spin &&
+  a.rcu === b.rcu &&
+  a.bh === b.bh &&
+  a.irqs === b.irqs &&
+  a.insn === b.insn;
 const told = (flow: Flow) =>
-  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}${flow.rcu ? ', inside rcu_read_lock()' : ''}`;
+  `${flow.mode} mode, preempt ${flow.preempt}, spin ${flow.spin}, irqs ${flow.irqs ? 'on' : 'off'}${flow.insn ? ', inside an instruction' : ''}${flow.rcu ? ', inside rcu_read_lock()' : ''}${flow.bh ? ', softirqs off' : ''}`;
 
 function leaving<T, L, E extends AnyEvent>(node: GraphNode<T, L, E>, flow: Flow): Flow {
   const { preempt = 0, spin = 0, irqs = flow.irqs, mode = flow.mode, insn = flow.insn, sleeps, mayResched } = node.spec;
   const rcu = (flow.rcu ?? 0) + (node.spec.rcu ?? 0);
+  const bh = (flow.bh ?? 0) + (node.spec.bh ?? 0);
   const atomic = flow.preempt > 0 || flow.spin > 0 || !flow.irqs;
   const { id } = node;
   if (node.requires && !atomic) throw new ContextError('preemption left on', id, `${id} needs preemption off, its caller left it on`);
   if (sleeps && atomic) throw new ContextError('scheduling while atomic', id, `${id} sleeps with ${told(flow)}: scheduling while atomic`);
   if ((sleeps || mayResched) && flow.rcu) throw new ContextError('scheduling inside RCU', id, `${id} sleeps, or may, with ${told(flow)}`);
-  if (flow.preempt + preempt < 0 || flow.spin + spin < 0 || rcu < 0)
+  if (flow.preempt + preempt < 0 || flow.spin + spin < 0 || rcu < 0 || bh < 0)
     throw new ContextError('unbalanced context', id, `${id} drops a count that is 0`);
-  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn, ...(rcu > 0 && { rcu }) };
+  return { mode, preempt: flow.preempt + preempt, spin: flow.spin + spin, irqs, insn, ...(rcu > 0 && { rcu }), ...(bh > 0 && { bh }) };
 }

@@ -58,6 +58,8 @@ export interface StepSpec<T, L, E extends AnyEvent> {
    * kernel, but neither sleep nor offer to reschedule.
    */
   readonly rcu?: 1 | -1;
+  /** local_bh_disable() or its end: no softirq gets in. Preemption has a count of its own. */
+  readonly bh?: 1 | -1;
   readonly irqs?: boolean;
   /** true: from here on inside one instruction; false: it has retired. */
   readonly insn?: boolean;
@@ -217,8 +219,9 @@ export interface Flow {
   readonly mode: Mode;
   readonly preempt: number;
   readonly spin: number;
-  /** How deep inside rcu_read_lock(); absent outside. */
+  /** How deep inside rcu_read_lock(), and local_bh_disable(); absent outside. */
   readonly rcu?: number;
+  readonly bh?: number;
   readonly irqs: boolean;
   readonly insn: boolean;
 }
@@ -231,6 +234,7 @@ export function letterOf(flow: Flow, resched: boolean): Letter {
   if (!flow.irqs) return flow.mode === 'guest' ? 'G' : 'I';
   if (flow.mode === 'user') return 'U';
   if (flow.mode === 'guest') return 'G';
+  if (flow.bh) return 'B';
   if (flow.preempt > 0) return 'N';
   if (flow.spin > 0) return 'L';
   return resched ? 'R' : 'P';

@@ -24,6 +24,7 @@ const SPEC: KeysOf<Required<AnySpec>> = {
   preempt: change,
   spin: change,
   rcu: change,
+  bh: change,
   irqs: flag,
   insn: flag,
   inside: yes,

@@ -163,6 +163,7 @@ function cpusOf(scenario: ResolvedScenario, threads: readonly Thread[], parts: H
         ...(flags.length > 0 && { idleTif: flags }),
         ...(isTso(scenario) && { storeBuffer: storeBufferOf(id) }),
         ...(some(parts.handlersOf(index)) && { handlers: parts.handlersOf(index) }),
+        ...(parts.softirqs.length > 0 && { softirqs: parts.softirqs }),
       },
     })),
     { id: 'sched', kind: 'hostScheduler', input: { cpus, queued, ...(some(asleep) && { asleep }), ...(some(bound) && { bound }) } },

@@ -106,6 +106,8 @@ export interface HostSide {
   readonly bound: Readonly<Record<ActorId, ActorId>>;
   /** The handlers of one CPU, by interrupt. */
   readonly handlersOf: (cpu: number) => Readonly<Record<string, ActorId>>;
+  /** Those that are softirqs. */
+  readonly softirqs: readonly string[];
 }
 
 export function hostSideOf(used: readonly Used[], { host, vms }: ResolvedScenario): HostSide {
@@ -117,6 +119,7 @@ export function hostSideOf(used: readonly Used[], { host, vms }: ResolvedScenari
   return {
     asleep: placed(threads),
     bound: placed(threads.filter(({ bound }) => bound)),
+    softirqs: used.flatMap(({ part: { handles, softirq } }) => (handles && softirq ? [handles] : [])),
     handlersOf: (cpu) => Object.fromEntries(used.flatMap(({ part: { kind, handles } }) => (handles ? [[handles, `${kind}:${cpu}`]] : []))),
   };
 }

@@ -155,7 +155,7 @@ export class Automaton {
     if (state.phase === 'parked' || state.phase === 'dead') return false;
     const letter = this.#states.letterOf(state);
     // Preemption may be off for what the model has no step for, but not on where it has it off.
-    return letsIn(letter) && (context === null || context.preemptOff !== false || (letter !== 'N' && letter !== 'L'));
+    return letsIn(letter) && (context === null || context.preemptOff !== false || (letter !== 'N' && letter !== 'B' && letter !== 'L'));
   }
 
   #set(ids: readonly number[]): StateSet {

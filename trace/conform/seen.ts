@@ -51,7 +51,7 @@ export function fits(letter: Letter, { irqsOff, preemptOff }: Context): boolean 
   if (!letsIn(letter)) return irqsOff;
   if (irqsOff) return false;
   if (preemptOff === null) return true;
-  return letter === 'N' || letter === 'L' ? preemptOff : !preemptOff;
+  return letter === 'N' || letter === 'B' || letter === 'L' ? preemptOff : !preemptOff;
 }
 
 /** Whether an interrupt is taken there at once. */

@@ -35,7 +35,7 @@ describe('a pCPU with a task', () => {
     expect(task().after({ type: 'cpu.context', letter: 'N' }).context.letter).toBe('N');
   });
 
-  const LETTERS: readonly Letter[] = ['U', 'P', 'R', 'L', 'N', 'I', 'G', 'X'];
+  const LETTERS: readonly Letter[] = ['U', 'P', 'R', 'L', 'N', 'B', 'I', 'G', 'X'];
   const ALLOWED: Readonly<Record<PreemptionModel, string>> = { none: 'UR', voluntary: 'UR', lazy: 'UPR', full: 'UPR', rt: 'UPRL' };
   const table = PREEMPTION_MODELS.flatMap((preemption) => LETTERS.map((letter) => [preemption, letter] as const));
 

@@ -286,6 +286,9 @@ describe('KIT-62 timer_delete_sync() never returns', () => {
   it('and the function itself never gets a lock from a holder on its CPU that leaves softirqs on', () => {
     broken([locks, s], [[locks.mod(), s.lock(), s.unlock()]], [], 'deadlock');
     clean([locks, s], [[locks.mod(), s.lockIrqsave(), s.unlockIrqrestore()]]);
+    clean([locks, s], [[locks.mod(), s.lockBh(), s.unlockBh()]]);
+    const inHardirq = hrtimer('inHardirq', () => [s.lock(), s.unlock()]);
+    broken([inHardirq, s], [[inHardirq.start(), s.lockBh(), s.unlockBh()]], [], 'deadlock');
   });
 });
 

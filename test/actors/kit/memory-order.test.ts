@@ -6,6 +6,7 @@ import { host } from '../../../actors/host/host-env.ts';
 import { smpMb, smpRmb, smpWmb } from '../../../actors/kit/barriers.ts';
 import { type Cell, cell } from '../../../actors/kit/cell.ts';
 import { local } from '../../../actors/kit/local.ts';
+import { rcu } from '../../../actors/kit/rcu.ts';
 import { spinlock } from '../../../actors/kit/spinlock.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import { waitQueue } from '../../../actors/kit/wait-queue.ts';
@@ -61,6 +62,10 @@ describe('two sides that store and then look', () => {
     it.each(Object.entries(WAYS))('%s', (way, [isOrdered]) => expect(found(way)).toBe(isOrdered));
     it('fails where nothing waits for smp_mb()', () => expect(found('smp_mb()', NO_FENCE)).toBe(false));
     it('fails where no locked instruction waits', () => expect(found('smp_store_mb()', PLAIN_XCHG)).toBe(false));
+  });
+  it('may have rcu_read_lock() between, which is no access that another CPU sees', () => {
+    const reads = (mine: 'x' | 'y', other: 'x' | 'y') => [mem.store(mine, 1), rcu.readLock(), mem.load(other, r), rcu.readUnlock()];
+    expect(isMissed(sides([...reads('x', 'y'), tells('a')], [...reads('y', 'x'), tells('b')], [mem, out, rcu]))).toBe(false);
   });
   it('may be a guest and a thread of the host', () => {
     const a: readonly GuestItem[] = [mem.store('x', 1), mem.load('y', r), tells('a')];

@@ -241,7 +241,7 @@ describe.each([null, 0] as const)('grace periods with index %s', (first) => {
         };
         for (const { who, does } of all) {
           if (does === 'enter') {
-            tell(who, { type: 'grace.enter' });
+            tell(who, { type: first === null ? 'grace.read' : 'grace.enter' });
             open.push({ who, index: first === null ? undefined : answer.index });
           } else if (does === 'end') {
             if (canEnd()) actor.send({ type: 'grace.end' });

@@ -1,7 +1,7 @@
 /** Reference counts and memory with a life: against a naive oracle, and as races see them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assign, createActor } from 'xstate';
+import { type AnyStateMachine, assign, createActor, createMachine } from 'xstate';
 import { host } from '../../../actors/host/host-env.ts';
 import { cell } from '../../../actors/kit/cell.ts';
 import { local } from '../../../actors/kit/local.ts';
@@ -29,6 +29,16 @@ const refused = sometimes('log.refused', { ...known, check: ofLog('refused', 0) 
 const put = refs.put([log.addReturn('released', 1), ctx.free()]);
 const careless = [refs.get(), fields.load('n', n), put];
 const careful = [refs.getUnlessZero(got), when([got.is(true), [fields.load('n', n), put]], [() => true, [log.addReturn('refused', 1)]])];
+
+/** A machine that does nothing about a message. */
+const deafTo = (type: string) => (machine: AnyStateMachine) => {
+  const { on, states, ...rest } = machine.config as { on: object; states: { memory: { on: object } } };
+  const deaf = { [type]: { actions: assign({}) } };
+  const memory = { ...states.memory, on: { ...states.memory.on, ...(type in states.memory.on && deaf) } };
+  return createMachine({ ...rest, on: { ...on, ...(type in on && deaf) }, states: { memory } } as never).provide(
+    machine.implementations as never,
+  );
+};
 
 kitClaims([
   {
@@ -82,8 +92,8 @@ kitClaims([
     source: 'mm/kasan/report.c, "slab-use-after-free", "double-free", 6.12',
     grade: 'memory',
     mutants: {
-      'object-is-never-freed': { ctx: provides({ actions: { free: assign({}) } }) },
-      'object-is-always-there': { ctx: provides({ guards: { isAllocated: () => true } }) },
+      'object-is-never-freed': { ctx: deafTo('object.destroy') },
+      'object-is-used-unseen': { ctx: deafTo('object.use') },
     },
     check: (of) => {
       const found = threads([[ctx.free()], [fields.load('n', n)], [ctx.free()]], { uses: [of(ctx), fields] });
@@ -148,6 +158,7 @@ describe('what a primitive brings of properties', () => {
       'ctx-refs.saturates',
       'ctx.use-after-free',
       'ctx.double-free',
+      'ctx.double-alloc',
     ]);
     expect(threads([[ctx.use('read_it')], [ctx.free()]], { uses: [ctx] }).broken).toEqual(['ctx.use-after-free']);
   });
@@ -156,6 +167,9 @@ describe('what a primitive brings of properties', () => {
     expect(threads([[late.use('read_it')], [late.alloc(), late.free()]], { uses: [late] }).messages).toContain(
       'thread:p0/0 uses late:0 before it is allocated',
     );
+    expect(threads([[late.alloc(), late.alloc()]], { uses: [late] }).messages).toEqual([
+      'thread:p0/0 allocates late:0, which is there already',
+    ]);
     expect(() => cell('x', { n: 0 }, { in: object('y', { per: 'vm' }) }).load('n', n)).toThrow(
       "x lies in y, of which there is one for each vm; expected { per: 'vm' }",
     );
