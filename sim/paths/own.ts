@@ -2,7 +2,6 @@
 import { under } from '../../actors/path/compile.ts';
 import { fillingOf, isOwn } from '../../actors/path/filled.ts';
 import type { ShownItem } from '../../actors/path/walks.ts';
-import type { Hole } from '../explore/covered/chart.ts';
 import type { Mechanism } from '../host/mechanism.ts';
 import { nameOf } from '../host/merged.ts';
 import { mechanismsOf, originOf } from '../host/registry.ts';
@@ -32,7 +31,7 @@ function placesIn({ prefix, path }: Site, owners: readonly string[]): string[] {
  * Whether something that a search can take is of a module of the user's own: what carries out its
  * operations, what it puts into slots and paths of KVM, its machines, and its threads and handlers.
  */
-export function ownIn(scenario: ResolvedScenario, topology: Topology): (hole: Pick<Hole, 'kind' | 'name'>) => boolean {
+export function ownIn(scenario: ResolvedScenario, topology: Topology): (hole: { readonly kind: string; readonly name: string }) => boolean {
   const modules = mechanismsOf(scenario.host.arch).filter((mechanism) => originOf(mechanism) !== null);
   if (modules.length === 0 || scenario.model !== undefined) return () => false;
   const owners = modules.map(nameOf);
