@@ -7,11 +7,14 @@ import { coverageLines } from '../sim/explore/guarantee.ts';
 import type { Exploration, Violation } from '../sim/explore/request.ts';
 import type { Outcome } from '../sim/host/mechanism.ts';
 import { outcomesFor } from '../sim/host/outcomes.ts';
+import { topologyOf } from '../sim/host/topology.ts';
+import { ownIn } from '../sim/paths/own.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
+import type { Scenario } from '../sim/scenario/types.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
-import { plainHole, printHoles } from './holes.ts';
+import { type IsOwn, plainHole, printHoles } from './holes.ts';
 import { type Part, type Printer, styled, table, tableWidth } from './output.ts';
 import { drive, shownAsRun } from './searching.ts';
 
@@ -152,15 +155,24 @@ function printMissed(printer: Printer, rows: readonly ComparedVariant[]): void {
 const columnsOf = (rows: readonly ComparedVariant[], known: readonly Outcome[]): readonly Outcome[] =>
   known.filter(({ name }) => rows.some((row) => row.concerned.includes(name) || row.outcomes[name]!.reachable));
 
+/** What some variant has of the user's own modules. */
+function ownOf(rows: readonly ComparedVariant[], scenario: Scenario, options: CompareOptions): IsOwn {
+  const all = rows.map(({ variant }) => {
+    const ready = resolved(scenario, { ...options, variant });
+    return ownIn(ready, topologyOf(ready));
+  });
+  return (hole) => all.some((isOwn) => isOwn(hole));
+}
+
 /** Prints what could not happen in each row, and what no row has taken. */
-function printCoverage(printer: Printer, rows: readonly ComparedVariant[]): void {
+function printCoverage(printer: Printer, rows: readonly ComparedVariant[], isOwn: IsOwn): void {
   printer.line();
   for (const { variant, exploration } of rows) for (const line of coverageLines(exploration.coverage)) printer.line(`${variant}: ${line}`);
   const all = together(rows.map(({ exploration }) => exploration.ledger));
   if (all.holes.length === 0) return;
   const isWhole = rows.every(({ exploration }) => exploration.coverage.whole);
   printer.line(`${isWhole ? 'No variant takes' : 'No variant has taken in what was searched'}: ${countsText(all.holes)}.`);
-  printHoles(printer, all);
+  printHoles(printer, all, isOwn);
 }
 
 async function run({ io, out, err, json, args, options: given }: Call): Promise<number> {
@@ -195,7 +207,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
     printRows(out, rows, outcomes);
     printRefusals(out, rows);
     printMissed(out, searched);
-    if (searched.length > 0) printCoverage(out, searched);
+    if (searched.length > 0) printCoverage(out, searched, ownOf(searched, scenario, options));
   }
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);
   if (searched.some(({ exhausted }) => !exhausted))

@@ -7,6 +7,8 @@ import type { RunEnd } from '../events/journal.ts';
 import { together } from '../sim/explore/covered/holes.ts';
 import { untakenText } from '../sim/explore/guarantee.ts';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/request.ts';
+import { topologyOf } from '../sim/host/topology.ts';
+import { ownIn } from '../sim/paths/own.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
@@ -67,7 +69,8 @@ function missedText(id: string, { exhausted, bound }: Exploration, violations: r
   return [styled('yellow', `Never: ${id}`), `, under ${bound}: the race that the scenario is about did not happen`];
 }
 
-function print(printer: Printer, { properties }: ResolvedScenario, exploration: Exploration, violations: readonly Shown[]): void {
+function print(printer: Printer, scenario: ResolvedScenario, exploration: Exploration, violations: readonly Shown[]): void {
+  const { properties } = scenario;
   for (const violation of violations) {
     const { property, message, least, journal, lasso } = violation;
     const cost = costText(violation);
@@ -98,7 +101,7 @@ function print(printer: Printer, { properties }: ResolvedScenario, exploration: 
   for (const line of exploration.guarantee) printer.line(line);
   const all = together([exploration.ledger]);
   if (all.holes.length > 0) printer.line(`${untakenText(exploration.coverage.whole)}, by path:`);
-  printHoles(printer, all);
+  if (all.holes.length > 0) printHoles(printer, all, ownIn(scenario, topologyOf(scenario)));
 }
 
 function printSharding(printer: Printer, { of, index, file, statesAtLeast }: Sharding): void {

@@ -1,7 +1,7 @@
 /** `new race`: a folder with a module, a scenario and a test that run, to start a race from. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { shippedNames } from '../api/shipped-scenarios.ts';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { packageRoot, shippedNames } from '../api/shipped-scenarios.ts';
 import { hostOwn } from '../sim/host/own-mechanism.ts';
 import { mechanisms, register } from '../sim/host/registry.ts';
 import { scenarioJsonSchema } from '../sim/scenario/json-schema.ts';
@@ -46,6 +46,13 @@ function schemaOf({ name, arch }: RaceSpec): string {
   }
 }
 
+/**
+ * What a folder asks npm for: the version of a package that is installed; a checkout itself, whose
+ * version may not be published.
+ */
+export const dependencyOn = (root: string, folder: string): string =>
+  basename(dirname(root)) === 'node_modules' ? versionText() : `file:${relative(folder, root).split(sep).join('/')}`;
+
 /** Writes all files beside the folder, which then appears whole. @throws CliError */
 function writeWhole(folder: string, shown: string, files: Readonly<Record<string, string>>): void {
   if (existsSync(folder))
@@ -75,9 +82,10 @@ function run({ io, out, json, args, options }: Call): number {
     throw usageError(`found ${JSON.stringify(what)}`, { expected: 'race', attempt: 'worldswitch new race NAME --arch amd' });
   checkName(name);
   if (arch === undefined) throw usageError('--arch is missing', { expected: `one of ${ARCHES.options.join(', ')}` });
-  const spec: RaceSpec = { name, arch, version: versionText() };
+  const folder = resolve(io.cwd, dir);
+  const spec: RaceSpec = { name, arch, dependency: dependencyOn(packageRoot(), folder) };
   const files = { ...raceFiles(spec), 'scenario.schema.json': schemaOf(spec) };
-  writeWhole(resolve(io.cwd, dir), dir, files);
+  writeWhole(folder, dir, files);
   if (json) {
     out.json({ folder: dir, files: Object.keys(files).sort() });
     return EXIT.ok;

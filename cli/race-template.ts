@@ -4,8 +4,8 @@ import type { Arch } from '../sim/scenario/types.ts';
 export interface RaceSpec {
   readonly name: string;
   readonly arch: Arch;
-  /** Of the package that the folder asks for. */
-  readonly version: string;
+  /** What the folder asks for: a version of the package, or where a checkout is. */
+  readonly dependency: string;
 }
 
 /** Versions that the package itself is tested with. */
@@ -116,7 +116,7 @@ const JSCONFIG = {
   include: ['*.js', '*.d.ts'],
 };
 
-const manifestOf = ({ name, version }: RaceSpec): object => ({
+const manifestOf = ({ name, dependency }: RaceSpec): object => ({
   name,
   version: '0.0.0',
   private: true,
@@ -127,7 +127,7 @@ const manifestOf = ({ name, version }: RaceSpec): object => ({
     test: 'vitest run',
     schema: `worldswitch schema --models ${name}.js > scenario.schema.json`,
   },
-  dependencies: { worldswitch: version },
+  dependencies: { worldswitch: dependency },
   devDependencies: DEV,
 });
 

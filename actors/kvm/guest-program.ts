@@ -5,6 +5,7 @@
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { GuestEvent } from '../../events/index.ts';
 import type { BlockedUntil, ExitInfoOf, ExitReason, GuestRunner, VcpuMode, VcpuRequest } from '../../events/kvm.ts';
+import type { HostOptions } from '../../events/options.ts';
 import type { ControlOp, GuestOp, Program } from '../../events/program.ts';
 import { nextPc, type OpNames, optionsOf, type ProgramLocals } from '../host/program-counter.ts';
 import type { ordered } from '../host/store-buffer.ts';
@@ -34,6 +35,8 @@ export interface GuestParts {
 
 /** What guest code knows without asking: the images, by number, and what mechanisms add. @public */
 export interface GuestEnv {
+  /** Host options, as the variant sets them. */
+  readonly options: HostOptions;
   readonly images: readonly GuestImage[];
   readonly parts: readonly GuestParts[];
   readonly patches: PathPatches;

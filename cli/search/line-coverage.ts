@@ -6,6 +6,7 @@ import { countedLines, type LineCounts, takenLines } from '../../sim/explore/ins
 import type { Exploration } from '../../sim/explore/request.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { type Outline, outlinesOf } from '../../sim/paths/outline.ts';
+import { ownIn } from '../../sim/paths/own.ts';
 import { pathsIn } from '../../sim/paths/sites.ts';
 import { unknownName } from '../../sim/scenario/issues.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
@@ -100,22 +101,24 @@ export function lineCoverage(exploration: Exploration, scenario: ResolvedScenari
   const paths = pathsIn(topology);
   const reading = { scenario, topology, depth: 0 };
   const used = [...paths.values()].map((sites) => sites.filter(({ isUsed }) => isUsed)).filter((sites) => sites.length > 0);
+  const isOwn = ownIn(scenario, topology);
   const chosen = names.length === 0 ? used : used.filter((sites) => names.includes(sites[0]!.path.name));
+  const mine = ({ places }: Outline): boolean => places.some(({ kind, path }) => isOwn({ kind, name: `${path}.` }));
+  const outlines = chosen.flatMap((sites) => outlinesOf(sites, reading));
   const byHand = Object.entries(topology.machines).filter(
     ([kind, machine]) => walksOf(machine).length === 0 && (scenario.model !== undefined || topology.origins?.[kind] !== undefined),
   );
   return {
     isCounted: counts.isCounted,
     says: saysOf(exploration),
-    paths: chosen
-      .flatMap((sites) => outlinesOf(sites, reading))
-      .map((outline) => ({
-        name: outline.name,
-        source: outline.source,
-        grade: outline.grade,
-        places: outline.places,
-        lines: rowsOf(outline, counts),
-      })),
+    // Those of the user's own modules first.
+    paths: [...outlines.filter(mine), ...outlines.filter((outline) => !mine(outline))].map((outline) => ({
+      name: outline.name,
+      source: outline.source,
+      grade: outline.grade,
+      places: outline.places,
+      lines: rowsOf(outline, counts),
+    })),
     machines: traffic ? byHand.flatMap(([kind, machine]) => transitionsOf(kind, machine.root as unknown as AnyStateNode, traffic)) : [],
     profile,
   };

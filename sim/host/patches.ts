@@ -7,6 +7,7 @@ import type { AnyStateMachine } from 'xstate';
 import { type HostEnv, type HostPath, hostPatch } from '../../actors/host/host-env.ts';
 import { hostItems } from '../../actors/host/thread-program.ts';
 import { type GuestEnv, guestItems } from '../../actors/kvm/guest-program.ts';
+import { markedNew } from '../../actors/path/filled.ts';
 import { joinPatches, type PathPatch, type PathPatches, pathNamesIn } from '../../actors/path/patch.ts';
 import { checkShape } from '../../actors/path/shape.ts';
 import { shown, unknownName } from '../scenario/issues.ts';
@@ -30,7 +31,7 @@ const attributed = (origin: string, name: string, patch: PathPatch): PathPatch =
       if (error instanceof Error) error.message = `${origin}: patch of the path ${name}: ${error.message}`;
       throw error;
     }
-    if (isPath(made)) return made;
+    if (isPath(made)) return { ...made, items: markedNew(made.items, path.items) };
     throw new MechanismError(`${origin}: patch of the path ${name}: found ${shown(made)}; expected the function to give a path`);
   });
 

@@ -33,7 +33,7 @@ export const GUEST_OPERATIONS = {
   out: operation('out', 'Writes a port: KVM_RUN ends with KVM_EXIT_IO, and the next one completes the instruction; not on arm64.', {
     port: PORT,
   }),
-  in: operation('in', 'Reads a port, as `out` writes one.', { port: PORT }),
+  in: operation('in', 'Reads a port, as `out` writes one; not on arm64.', { port: PORT }),
   mmio: operation('mmio', 'Accesses an address that no memory slot has: KVM_EXIT_MMIO.', {
     gpa: integer(0, GPA_MAX).describe('Guest physical address.'),
     write: z.boolean({ error: 'expected true or false' }).describe('Whether it writes; a read unless given.').exactOptional(),

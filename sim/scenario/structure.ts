@@ -59,7 +59,7 @@ const userExitIssues = ({ arch, vms }: Structure): PathIssue[] =>
         vcpus.flatMap((program) =>
           [...operationsIn(program)].flatMap(({ op, path }) => {
             const expected = NOT_ON_ARM64[op.op];
-            return expected === undefined ? [] : [{ path, message: `found ${op.op}; expected ${expected}` }];
+            return expected === undefined ? [] : [{ path, message: `found ${op.op}, not on arm64; expected ${expected}` }];
           }),
         ),
       );

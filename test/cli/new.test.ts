@@ -1,7 +1,10 @@
 /** `new race`: the folder that it makes runs at once, and nothing of a refused one is left. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { dependencyOn } from '../../cli/new.ts';
+import { versionText } from '../../cli/version.ts';
 import { mechanisms } from '../../sim/host/registry.ts';
 import { Bench } from './run-cli.ts';
 
@@ -29,6 +32,17 @@ describe('new race', () => {
       ['fixed', []],
     ]);
     expect(readFileSync(bench.path(`${name}/scenario.schema.json`), 'utf8')).toContain(`"${name}-add"`);
+  });
+
+  it('asks for the checkout that it comes from, or for the version of a package that is installed', async () => {
+    await bench.run(['new', 'race', 'asks', '--arch', 'amd', '--dir', 'deep/asks']);
+    const { dependencies } = JSON.parse(readFileSync(bench.path('below/asks/package.json'), 'utf8')) as Record<
+      string,
+      Record<string, string>
+    >;
+    const [, path] = /^file:(.*)$/.exec(dependencies!.worldswitch!)!;
+    expect(resolve(bench.path('deep/asks'), path!)).toBe(process.cwd());
+    expect(dependencyOn('/project/node_modules/worldswitch', '/project/mine')).toBe(versionText());
   });
 
   it('refuses a folder that is there, and leaves it as it was', async () => {

@@ -1,4 +1,4 @@
-/** `always` and `sometimes` of pairs: each two different actors, in both orders, named in messages. */
+/** `always` and `sometimes` of pairs: two different actors, in both orders, named in messages. */
 import { describe, expect, it } from 'vitest';
 import { always, sometimes } from '../../sim/property.ts';
 import type { WorldView } from '../../sim/view.ts';

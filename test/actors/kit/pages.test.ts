@@ -11,6 +11,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { Scenario } from '../../../sim/scenario/types.ts';
 import { Bench } from '../../cli/run-cli.ts';
 import { projectFiles } from '../../house/source.ts';
 
@@ -133,6 +135,19 @@ describe('a bug of the cookbook', () => {
   it.each(modules)('%s has under 46 lines, and no XState', (file) => {
     expect(codeOf(file).length).toBeLessThan(46);
     expect(codeOf(file).join('\n')).not.toMatch(/xstate|setup\(|createMachine/);
+  });
+  it.each(modules)('%s stands in the table of README.md, with its source, command and verdicts', (file) => {
+    const [source] = /(?<=@see )[\s\S]*?(?=\n \*\/)/.exec(readFileSync(file, 'utf8'))!;
+    const { expect: expected = {} } = parse(readFileSync(file.replace(/js$/, 'yaml'), 'utf8')) as Partial<Scenario>;
+    const verdicts = Object.entries(expected).map(([variant, one]) => `\`${variant}\`: ${one === 'clean' ? one : one.violates.join(', ')}`);
+    const row = readFileSync('examples/bugs/README.md', 'utf8')
+      .split('\n')
+      .find((line) => line.includes(`--models ${file}\``));
+    expect(row?.split(' | ').slice(1)).toEqual([
+      source.replaceAll(/\s*\n \* ?/g, ' '),
+      `\`npx worldswitch compare ./${file.replace(/js$/, 'yaml')} --models ${file}\``,
+      `${verdicts.join('; ')} |`,
+    ]);
   });
   it('stands in the cookbook, each of them', () => {
     const page = readFileSync(COOKBOOK, 'utf8');

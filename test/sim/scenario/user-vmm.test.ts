@@ -40,11 +40,11 @@ const ARM = { host: 'arch: arm64', vm: 'type: arm64' };
 
 describe('an exit to user space', () => {
   it.each([
-    ['a port on arm64', { ...ARM, guest: 'out: { port: 1 }' }, 'found out; expected mmio: arm64 has no port I/O'],
+    ['a port on arm64', { ...ARM, guest: 'out: { port: 1 }' }, 'found out, not on arm64; expected mmio: arm64 has no port I/O'],
     [
       'a debugger on arm64',
       { ...ARM, guest: 'debug-exit: {}' },
-      'found debug-exit; expected an operation of arm64 that a debugger stops, such as execute',
+      'found debug-exit, not on arm64; expected an operation of arm64 that a debugger stops, such as execute',
     ],
     [
       'a port of an SNP guest',
