@@ -58,7 +58,7 @@ export const irqDescMachine = setup({
     threadDone: assign({ threads: ({ context: c }) => c.threads - 1 }),
     disable: assign({ depth: ({ context: c }) => c.depth + 1 }),
     enable: assign(({ context: c, event }) => {
-      if (c.depth === 0) throw new Error(`${sender(event)} enables what is not disabled: "Unbalanced enable for IRQ"`);
+      if (c.depth === 0) throw new Error(`${sender(event)} enables an interrupt that is not disabled: "Unbalanced enable for IRQ"`);
       return { depth: c.depth - 1, ...(c.depth === 1 && { pending: null }) };
     }),
   },

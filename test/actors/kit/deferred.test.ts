@@ -7,8 +7,7 @@ import { cell } from '../../../actors/kit/cell.ts';
 import { kthread } from '../../../actors/kit/kthread.ts';
 import { local } from '../../../actors/kit/local.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
-import { spinlock } from '../../../actors/kit/spinlock.ts';
-import { hrtimer, timer } from '../../../actors/kit/timer.ts';
+import { timer } from '../../../actors/kit/timer.ts';
 import { type Workqueue, workqueue } from '../../../actors/kit/workqueue.ts';
 import { outgoing } from '../../../events/event.ts';
 import { happens, holds } from '../../../sim/host/race-properties.ts';
@@ -108,7 +107,7 @@ kitClaims([
     id: 'KIT-50',
     says: 'a thread that looks whether it should stop after it has said that it sleeps ends when it is stopped, and kthread_stop() returns then',
     source: 'kernel/kthread.c, kthread_stop(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'kthread_stop() does not wait': { worker_exited: provides({ guards: { isDone: () => true } }) },
       'its end is not told': { worker_exited: provides({ actions: { complete: ignored } }) },
@@ -119,7 +118,7 @@ kitClaims([
     id: 'KIT-52',
     says: 'a thread does nothing between the return of kthread_park() and kthread_unpark()',
     source: 'kernel/kthread.c, kthread_park(), __kthread_parkme(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'kthread_park() does not wait': { parks_parked: provides({ guards: { isDone: () => true } }) },
       'it does not say that it is parked': { parks_parked: provides({ actions: { complete: ignored } }) },
@@ -144,7 +143,7 @@ kitClaims([
     id: 'KIT-53',
     says: 'a work item runs once for each time that queue_work() has queued it, and never twice at a time',
     source: `${WORK}queue_work_on(), __queue_work(), 6.12`,
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it is queued in silence': { wq: provides({ actions: { queue: queuesInSilence } }) },
       'it is not queued': { wq: provides({ actions: { queue: answers({ type: 'kwork.was', value: true }) } }) },
@@ -155,8 +154,8 @@ kitClaims([
   {
     id: 'KIT-54',
     says: 'when cancel_work_sync() has returned, its item is not pending and does not run',
-    source: `${WORK}__cancel_work_sync(), 6.12`,
-    grade: 'memory',
+    source: 'kernel/workqueue.c, __cancel_work(), __cancel_work_sync(), 6.12',
+    grade: 'read',
     mutants: {
       'it does not wait': { wq: provides({ actions: { flushed: answers({ type: 'kwork.flushed', done: true }) } }) },
       'it takes nothing off the queue': { wq: provides({ actions: { cancel: answers({ type: 'kwork.was', value: true }) } }) },
@@ -169,8 +168,8 @@ kitClaims([
   {
     id: 'KIT-55',
     says: 'when flush_work() has returned, its item has run that was pending',
-    source: `${WORK}__flush_work(), 6.12`,
-    grade: 'memory',
+    source: 'kernel/workqueue.c, start_flush_work(), __flush_work(), 6.12',
+    grade: 'read',
     mutants: {
       'it does not wait': { wq: provides({ actions: { flushed: answers({ type: 'kwork.flushed', done: true }) } }) },
       'it sees nothing': { wq: provides({ actions: { flush: ignored } }) },
@@ -184,7 +183,7 @@ kitClaims([
     id: 'KIT-56',
     says: 'a delayed item that is modified or queued again has one timer, and flush_delayed_work() does not wait for it',
     source: `${WORK}mod_delayed_work_on(), flush_delayed_work(), 6.12`,
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it sees nothing': { wq: provides({ actions: { flush: ignored } }) },
       'no timer is armed': { wq: provides({ actions: { delay: answers({ type: 'kwork.was', value: true }) } }) },
@@ -207,8 +206,8 @@ kitClaims([
   {
     id: 'KIT-57',
     says: 'items of an ordered queue run one at a time',
-    source: `${WORK}alloc_ordered_workqueue(), 6.12`,
-    grade: 'memory',
+    source: 'include/linux/workqueue.h, alloc_ordered_workqueue(), 6.12',
+    grade: 'read',
     mutants: {
       'they do not run': { ordered: provides({ actions: { queue: answers({ type: 'kwork.was', value: true }) } }) },
       'one of them never runs': { ordered: provides({ actions: { begin: takesFirst } }) },
@@ -223,8 +222,8 @@ kitClaims([
   {
     id: 'KIT-60',
     says: 'when timer_delete_sync() has returned, the function of the timer does not run, and will not unless another arms it',
-    source: 'kernel/time/timer.c, try_to_del_timer_sync(), 6.12',
-    grade: 'memory',
+    source: 'kernel/time/timer.c, __try_to_del_timer_sync(), 6.12',
+    grade: 'read',
     mutants: {
       'it does not wait': { tm: provides({ guards: { isRunning: () => false } }) },
       'it deletes nothing': { tm: provides({ actions: { remove: ignored } }) },
@@ -237,8 +236,8 @@ kitClaims([
   {
     id: 'KIT-61',
     says: 'nothing arms a timer after timer_shutdown_sync()',
-    source: 'kernel/time/timer.c, timer_shutdown_sync(), 6.12',
-    grade: 'memory',
+    source: 'kernel/time/timer.c, __timer_delete_sync(), 6.12',
+    grade: 'read',
     mutants: {
       'it shuts nothing down': { tm: provides({ actions: { remove: assign({ pending: null }) } }) },
       'it does not wait': { tm: provides({ guards: { isRunning: () => false } }) },
@@ -250,8 +249,6 @@ kitClaims([
 describe('what those contracts do not promise', () => {
   it('a thread that looks before it says that it sleeps misses its stop', () =>
     broken([worker, blind], [[blind.wakeUp(), blind.stop()]], [], 'deadlock'));
-  it('KIT-51 a thread that is stopped before it has run never runs its function', () =>
-    clean([worker], [[worker.wakeUp(), worker.stop()]], [may('skipped', (s) => s.ran === 0)]));
   it('a thread that is parked before it has run does not run its function until it is unparked', () =>
     clean(
       [worker],
@@ -274,27 +271,10 @@ describe('what those contracts do not promise', () => {
   it('after timer_delete_sync() another may arm the timer', () => broken([tm], [[tm.deleteSync(), free], [tm.mod()]], [late], 'seen.late'));
 });
 
-describe('KIT-62 timer_delete_sync() never returns', () => {
+it('spin_lock_bh() keeps out what a timer runs in a softirq, and nothing of a hardirq', () => {
   const s = spinlock('s');
   const locks = timer('locks', () => [s.lock(), s.unlock()]);
-  it('under a lock that the function takes', () =>
-    broken([locks, s], [[locks.mod()], [s.lockIrqsave(), locks.deleteSync(), s.unlockIrqrestore()]], [], 'deadlock'));
-  it('in the function', () => {
-    const own: ReturnType<typeof timer> = timer('own', () => [own.deleteSync()]);
-    broken([own], [[own.mod()]], [], 'deadlock');
-  });
-  it('and the function itself never gets a lock from a holder on its CPU that leaves softirqs on', () => {
-    broken([locks, s], [[locks.mod(), s.lock(), s.unlock()]], [], 'deadlock');
-    clean([locks, s], [[locks.mod(), s.lockIrqsave(), s.unlockIrqrestore()]]);
-    clean([locks, s], [[locks.mod(), s.lockBh(), s.unlockBh()]]);
-    const inHardirq = hrtimer('inHardirq', () => [s.lock(), s.unlock()]);
-    broken([inHardirq, s], [[inHardirq.start(), s.lockBh(), s.unlockBh()]], [], 'deadlock');
-  });
-});
-
-describe('KIT-63 hrtimer_cancel()', () => {
-  const hr = hrtimer('hr', () => [...body, seen.load('ran', ran)], { restarts: (_t, l) => ran.of(l) === 1 });
-  const cancels = (item: HostItem) => [[hr.start()], [seen.load('ran', ran), when([ran.is(1), [item, free]])]];
-  it('ends an hrtimer whose function restarts it', () => clean([hr], cancels(hr.cancel()), [late, may('restarted', (s) => s.ran === 2)]));
-  it('and hrtimer_try_to_cancel() alone may not', () => broken([hr], cancels(hr.tryToCancel(local<number>('tried'))), [late], 'seen.late'));
+  clean([locks, s], [[locks.mod(), s.lockBh(), s.unlockBh()]]);
+  const inHardirq = hrtimer('inHardirq', () => [s.lock(), s.unlock()]);
+  broken([inHardirq, s], [[inHardirq.start(), s.lockBh(), s.unlockBh()]], [], 'deadlock');
 });

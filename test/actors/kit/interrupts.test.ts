@@ -9,7 +9,6 @@ import { local } from '../../../actors/kit/local.ts';
 import { type Block, type ChainKind, type NotifierChain, notifierChain } from '../../../actors/kit/notifier.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { smpCall } from '../../../actors/kit/smp-call.ts';
-import { spinlock } from '../../../actors/kit/spinlock.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import { outgoing } from '../../../events/event.ts';
 import { happens, holds } from '../../../sim/host/race-properties.ts';
@@ -17,7 +16,7 @@ import type { Property } from '../../../sim/property.ts';
 import { kitClaims, provides } from './claims.ts';
 import { raced } from './raced.ts';
 
-const { when, step } = host;
+const { when } = host;
 const seen = cell('seen', { ran: 0, other: 0, freed: false, late: false });
 interface Seen {
   readonly ran: number;
@@ -89,8 +88,8 @@ kitClaims([
   {
     id: 'KIT-64',
     says: 'when disable_irq() has returned, no handler runs, and what is raised from then on is handled after enable_irq()',
-    source: 'kernel/irq/manage.c, disable_irq(), __enable_irq(), 6.12',
-    grade: 'memory',
+    source: 'kernel/irq/manage.c, disable_irq(), __enable_irq(); kernel/irq/chip.c, handle_edge_irq(), 6.12',
+    grade: 'read',
     mutants: {
       'it disables nothing': { dev_desc: provides({ actions: { disable: assign({}), enable: assign({}) } }) },
       'no handler is in progress': { dev_desc: provides({ actions: { begin: assign({}) } }) },
@@ -107,8 +106,8 @@ kitClaims([
   {
     id: 'KIT-65',
     says: 'synchronize_irq() waits for the thread that its handler has woken as well',
-    source: 'kernel/irq/manage.c, synchronize_irq(), 6.12',
-    grade: 'memory',
+    source: 'kernel/irq/manage.c, __synchronize_irq(); kernel/irq/handle.c, __irq_wake_thread(), 6.12',
+    grade: 'read',
     mutants: {
       'no thread is counted': { threaded_desc: provides({ actions: { wakeThread: assign({ runThread: true }) } }) },
       'no thread is wanted': { threaded_desc: provides({ actions: { wakeThread: assign({}) } }) },
@@ -119,8 +118,8 @@ kitClaims([
   {
     id: 'KIT-67',
     says: 'on_each_cpu() that waits returns when the function has run on each CPU',
-    source: 'kernel/smp.c, on_each_cpu_cond_mask(), csd_lock_wait(), 6.12',
-    grade: 'memory',
+    source: 'kernel/smp.c, smp_call_function_many_cond(), csd_lock_wait(), 6.12',
+    grade: 'read',
     mutants: {
       'no caller is queued': { flush_queue: provides({ actions: { queue: assign({}) } }) },
       'it does not wait': { flush_queue: provides({ actions: { answerLocked: saysNo } }) },
@@ -130,8 +129,8 @@ kitClaims([
   {
     id: 'KIT-70',
     says: 'when a block of a blocking, srcu or atomic chain has been unregistered, it is called no more',
-    source: 'kernel/notifier.c, blocking_notifier_chain_unregister(), 6.12',
-    grade: 'memory',
+    source: 'kernel/notifier.c, blocking_, srcu_ and atomic_notifier_chain_unregister(), 6.12',
+    grade: 'read',
     mutants: {
       'who changes a blocking one waits for no call': { chain_rwsem: provides({ guards: { isGranted: () => true } }) },
       'no reader of SRCU is seen': { chain_srcu: provides({ actions: { enter: assign({}), leave: assign({}) } }) },
@@ -149,7 +148,7 @@ kitClaims([
     id: 'KIT-71',
     says: 'blocks are called by priority, up to one that answers NOTIFY_STOP',
     source: 'kernel/notifier.c, notifier_call_chain(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'none is registered': { stops: provides({ actions: { register: assign({}) } }) },
       'they are called in the order of registration': {
@@ -180,6 +179,11 @@ describe('what those contracts do not promise', () => {
   });
 });
 
+it('an interrupt is enabled as often as it was disabled, and no more', () =>
+  expect(() => of([irq], [kernel(irq.disable(), irq.enable(), irq.enable())])).toThrow(
+    'thread:p0/0 enables an interrupt that is not disabled: "Unbalanced enable for IRQ"',
+  ));
+
 describe('a notifier chain', () => {
   const inner = notifierChain('inner', { leaf: { does: () => [seen.addReturn('other', 1)] } }, { kind: 'raw' });
   const outer: Chain = notifierChain('outer', { ...blocks, first: { does: (env) => [inner.call(env)], priority: 1 } }, { kind: 'atomic' });
@@ -197,20 +201,12 @@ describe('a notifier chain', () => {
 });
 
 describe('a handler', () => {
-  const s = spinlock('s');
-  const locks = interrupt('locks', { handler: () => [s.lock(), s.unlock()] });
-  it('KIT-66 that takes a lock never gets it from a holder on its CPU that has interrupts on', () => {
-    expect(of([locks, s], [kernel(locks.raise(), s.lock(), s.unlock())]).broken).toEqual(['deadlock']);
-    clean([locks, s], [kernel(locks.raise(), s.lockIrqsave(), s.unlockIrqrestore())]);
-  });
   it('runs on top of what its CPU runs, at any point', () =>
     clean(
       [irq],
       [kernel(irq.raise(), seen.addReturn('other', 1))],
       [may('before', (c) => c.ran > c.other), may('after', (c) => c.other > c.ran)],
     ));
-  it('is enabled no more often than it was disabled', () =>
-    expect(() => of([irq], [kernel(irq.enable())])).toThrow('thread:p0/0 enables what is not disabled: "Unbalanced enable for IRQ"'));
   it('does not sleep', () => {
     const c = completion('c');
     const sleeps = interrupt('sleeps', { handler: () => [c.wait()] });
@@ -218,12 +214,4 @@ describe('a handler', () => {
   });
   it('of a call runs on one CPU, the own one included', () =>
     clean([flush], [(env) => [flush.single(env, () => 'pcpu:1'), flush.single(env, () => 'pcpu:0'), ...looks(2)]], [late]));
-  it('KIT-68 of two CPUs that call each other and wait with interrupts off never runs', () => {
-    const both: Items = (env) => [
-      step('local_irq_disable', { irqs: false }),
-      flush.many(env, () => env.cpus),
-      step('local_irq_enable', { irqs: true }),
-    ];
-    expect(of([flush], [both, both]).broken).toEqual(['deadlock']);
-  });
 });
