@@ -19,10 +19,7 @@ export const isShortened = (short: string): boolean => short.includes(MARK);
 export class Fragments {
   readonly #ids = new Map<string, number>();
   readonly #shorts: string[] = [];
-  /**
-   * Short texts of long lists by identity. What is in it is
-   * kept from change.
-   */
+  /** Short texts of long lists by identity. */
   readonly #known = new WeakMap<object, string>();
 
   /** How many texts are referred to. */
@@ -32,11 +29,11 @@ export class Fragments {
 
   /**
    * The canonical text of a value, in short: the same for equal values alone, and written out where
-   * no list is long.
+   * no list is long. The value is kept from change from then on, with all that is in it.
    * @throws NotPlainDataError as `canonical`
    */
   shortOf(value: unknown): string {
-    return this.#short(value, false);
+    return this.#short(value);
   }
 
   /** The canonical text that a short one stands for. */
@@ -44,35 +41,33 @@ export class Fragments {
     return isShortened(short) ? short.replace(REFERENCE, (_, id: string) => this.textOf(this.#shorts[Number(id)]!)) : short;
   }
 
-  /** `isKept`: whether the value is in one that is known by identity. */
-  #short(value: unknown, isKept: boolean): string {
+  #short(value: unknown): string {
     if (typeof value !== 'object' || value === null) return canonical(value);
     const isList = Array.isArray(value);
     const keys = isList ? null : sortedKeys(fieldsOf(value));
     const isLong = (keys ?? (value as readonly unknown[])).length > LONG;
     const known = isLong ? this.#known.get(value) : undefined;
     if (known !== undefined) return known;
-    const entries =
-      keys === null ? this.#ofList(value as readonly unknown[], isKept || isLong) : this.#ofFields(value, keys, isKept || isLong);
+    const entries = keys === null ? this.#ofList(value as readonly unknown[]) : this.#ofFields(value, keys);
     const text = this.#grouped(entries);
     const short = isList ? `[${text}]` : `{${text}}`;
-    if (isKept || isLong) Object.freeze(value);
+    Object.freeze(value);
     if (isLong) this.#known.set(value, short);
     return short;
   }
 
-  #ofList(values: readonly unknown[], isKept: boolean): string[] {
+  #ofList(values: readonly unknown[]): string[] {
     const entries: string[] = [];
-    for (let i = 0; i < values.length; i++) entries.push(this.#short(values[i], isKept));
+    for (let i = 0; i < values.length; i++) entries.push(this.#short(values[i]));
     return entries;
   }
 
-  #ofFields(value: object, keys: readonly string[], isKept: boolean): string[] {
+  #ofFields(value: object, keys: readonly string[]): string[] {
     const fields = value as Readonly<Record<string, unknown>>;
     const entries: string[] = [];
     for (const key of keys) {
       const field = fields[key];
-      if (field !== undefined) entries.push(`${canonical(key)}:${this.#short(field, isKept)}`);
+      if (field !== undefined) entries.push(`${canonical(key)}:${this.#short(field)}`);
     }
     return entries;
   }

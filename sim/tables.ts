@@ -93,7 +93,7 @@ export class LocalTable extends Table<AnyMachineSnapshot> {
   }
 
   #contextOf(id: number): unknown {
-    const { context } = JSON.parse(this.text(id)!) as { readonly context: unknown };
+    const { context } = JSON.parse(this.text(id)!, (_, value: unknown) => Object.freeze(value)) as { readonly context: unknown };
     const snapshot = this.values[id]!;
     this.values[id] = Object.defineProperty(copyOf(snapshot), 'context', {
       value: context,

@@ -170,7 +170,8 @@ export class Monitors {
     const { state } = table.values[own]!.context as MonitorContext;
     const locals: number[] = new Array(store.ids.length).fill(0);
     for (const [at, one] of seen.entries()) locals[one] = sights[at]!;
-    const { type, ...rest } = store.events.values[choice.event]!;
+    // A copy: what a property does to it is no change of the message.
+    const { type, ...rest } = structuredClone(store.events.values[choice.event]!);
     const step = following.monitor.seesStep ? { actor: store.ids[choice.slot]!, event: { type, ...rest } } : null;
     const next = nextOf(following, state, store, locals, step);
     if (canonical(next) === canonical(state)) return -1;

@@ -9,7 +9,7 @@ import { run } from '../../api/index.ts';
 import '../../api/vitest.ts';
 import type { Mechanism } from '../../sim/host/mechanism.ts';
 import { mechanisms, register } from '../../sim/host/registry.ts';
-import { always, sometimes } from '../../sim/property.ts';
+import { always, eventually, sometimes } from '../../sim/property.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'worldswitch-matchers-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -52,6 +52,12 @@ const toy: Mechanism = {
           source: 'a test',
           grade: 'decision',
           check: (world) => (world.actors('guest').filter(({ value }) => value === 'inside').length > 1 ? 'both are inside' : null),
+        }),
+        eventually('toy.leaves', {
+          kinds: ['guest'],
+          source: 'a test',
+          grade: 'decision',
+          check: (world) => (world.actors('guest').every(({ value }) => value === 'after') ? 'all have left' : null),
         }),
         sometimes('toy.meets', { kinds: ['guest'], source: 'a test', grade: 'decision', check: () => null }),
       ],
@@ -110,6 +116,14 @@ describe('toBeClean()', () => {
     expect(failure(() => expect(TOY).not.toBeClean(cut))).toContain('was not searched to the end');
   });
 
+  it('fails, with and without not, where the search does not decide all that is asked', () => {
+    const owed = TOY.replace('always: [toy.alone]', 'eventually: [toy.leaves]');
+    expect(owed).toBeClean(ONE);
+    const within = { ...ONE, deviations: 0 };
+    expect(failure(() => expect(owed).toBeClean(within))).toContain('was searched, and that does not decide toy.leaves');
+    expect(failure(() => expect(owed).not.toBeClean(within))).toContain('does not decide toy.leaves');
+  });
+
   it('fails where the race never happens', () => {
     const never = TOY.replace('always: [toy.alone]', 'sometimes: [toy.meets]');
     expect(failure(() => expect(never).toBeClean())).toContain('never meets toy.meets: the race does not happen');
@@ -163,6 +177,8 @@ describe('toReplay()', () => {
     expect(TOY).toReplay(path('toy.wsj'));
     const changed = TOY.replace('two: { toy.guests: two }', 'two: { toy.guests: one }');
     expect(failure(() => expect(changed).toReplay(path('toy.wsj')))).toContain('the scenario has changed since: host differ');
+    const allowing = `${TOY}allow: [interrupt]\n`;
+    expect(failure(() => expect(allowing).toReplay(path('toy.wsj')))).toContain('the scenario has changed since: allow differ');
     expect(failure(() => expect(TOY).toReplay(path('toy.wsj'), ONE))).toContain('it is of the variant two, and not of one');
     expect(failure(() => expect(RACE).toReplay(path('toy.wsj')))).toContain('it is of toy, and not of kexec-iommu-count');
     expect(failure(() => expect(TOY).not.toReplay(path('toy.wsj')))).toContain('every digest is equal; expected a difference');

@@ -43,8 +43,8 @@ describe('a short text', () => {
     expect(fragments.size - size).toBeLessThan(5);
   });
 
-  it('freezes what it keeps by identity', () => {
-    const list = cpus(40).map((id) => ({ id }));
+  it.each([2, 40])('freezes what it has read, with all that is in it: %i entries', (count) => {
+    const list = cpus(count).map((id) => ({ id }));
     new Fragments().shortOf({ list });
     expect(() => list.push({ id: 'x' })).toThrow(TypeError);
     expect(() => Object.assign(list[0]!, { id: 'x' })).toThrow(TypeError);
@@ -69,6 +69,7 @@ describe('local states with long lists', () => {
       const text = canonical({ context, value });
       expect(table.text(at)).toBe(text);
       expect(table.values[at]).toMatchObject({ status: 'active', value: 'up', context });
+      expect(Object.isFrozen((table.values[at]!.context as ReturnType<typeof snapshot>['context']).rq)).toBe(true);
       expect({ a: table.laneA[at], b: table.laneB[at] }).toEqual(digestOf(text));
       expect(table.add(snapshot(at))).toBe(at);
     }

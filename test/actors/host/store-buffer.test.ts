@@ -95,11 +95,14 @@ describe('a pCPU with a store buffer', () => {
       ...change,
     });
   const FENCE = 'storeBuffer:0 stores.fence';
+  const SERVING = { serving: 'dev', handlers: { dev: 'handler:0' } };
   it.each([
     ['a preemption', standing('task'), { type: 'preempt' }],
     ['schedule()', standing('task'), { type: 'cpu.sleep' }],
     ['an interrupt', standing('task', { irr: ['reschedule'] }), { type: 'exec' }],
     ['an interrupt of the idle task', standing('idle', { current: null, irr: ['reschedule'] }), { type: 'exec' }],
+    ['the return from an interrupt', standing({ irq: 'handler' }, SERVING), { type: 'irq.done', from: 'handler:0' }],
+    ['the return to the idle task', standing({ irq: 'handler' }, { ...SERVING, current: null }), { type: 'irq.done', from: 'handler:0' }],
     ['switch_to(), behind the notifiers', standing({ __schedule: 'switch_to' }, { next: 'thread:b/0' }), { type: 'exec' }],
   ])('empties it at %s', (_what, given, event) => {
     expect(told(given.when(event).sent)[0]).toBe(FENCE);

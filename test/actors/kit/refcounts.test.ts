@@ -9,6 +9,7 @@ import { object } from '../../../actors/kit/object.ts';
 import { refcount, refcountMachine } from '../../../actors/kit/refcount.ts';
 import { race } from '../../../sim/host/race.ts';
 import { always, sometimes } from '../../../sim/property.ts';
+import { Given } from '../given.ts';
 import { kitClaims, provides, threads } from './claims.ts';
 
 const { when } = host;
@@ -161,6 +162,16 @@ describe('what a primitive brings of properties', () => {
       'ctx.double-alloc',
     ]);
     expect(threads([[ctx.use('read_it')], [ctx.free()]], { uses: [ctx] }).broken).toEqual(['ctx.use-after-free']);
+  });
+  it('tells the first misuse, and who has freed the object last', () => {
+    const [{ machine, breaches = [] }] = object('o').parts as [(typeof ctx.parts)[number]];
+    const by = (type: string, thread: string) => ({ type: `object.${type}`, from: `thread:${thread}/0` });
+    const { context } = Given.start<object>(machine({} as never), { isAllocated: true }).after(
+      ...[by('free', 'a'), by('alloc', 'a'), by('free', 'b'), by('use', 'c'), by('use', 'd'), by('free', 'd'), by('alloc', 'e')],
+    );
+    expect(breaches.flatMap(({ each }) => each(context as never, 'o:0') ?? [])).toEqual([
+      'thread:c/0 uses o:0, and thread:b/0 has freed it',
+    ]);
   });
   it('is no use before it is allocated, and none of an object that each VM has one of', () => {
     const late = object('late', { allocated: false });

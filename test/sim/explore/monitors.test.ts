@@ -32,6 +32,36 @@ describe('a monitor', () => {
     expect(search(seen, two(chain(2))).violations).toMatchObject([{ message: 'node:0: node:0 node:0 exec s1, node:0 exec s2', steps: 2 }]);
   });
 
+  it('looks where what it looks at has changed over a step, whoever changed it', () => {
+    // `node:0` moves, asks `other:0` (which changes), and `other:1` twice, which is back where it was.
+    const asks = ['other:0', 'other:1', 'other:1'].map((to) => ({ to, type: 'ask' }));
+    const ids = ['node:0', 'other:0', 'other:1', 'idle:0'];
+    const topology = {
+      actors: ids.map((id) => ({ id, kind: id.split(':')[0]!, input: null })),
+      machines: {
+        node: machineOf({ a: { on: { exec: { to: 'b', sends: asks } } }, b: { on: {}, tags: ['rest'] } }),
+        other: machineOf({ a: { on: { ask: { to: 'b' } }, tags: ['rest'] }, b: { on: { ask: { to: 'a' } }, tags: ['rest'] } }),
+        idle: machineOf({ a: { on: {}, tags: ['rest'] } }),
+      },
+      catalogue: CATALOGUE,
+    };
+    const looksOf = (one: string, parts: Partial<MonitorParts<number>>) => {
+      const next = (count: number, _: WorldView, step: unknown) => (step === null ? 0 : Math.min(count + 1, 3));
+      const says = (count: number, who?: string) => (who === one && count > 0 ? `${count}` : null);
+      return search(own<number>({ start: 0, next, says, ...parts }), topology).violations.map(({ message }) => message);
+    };
+    expect(looksOf('other:0', { each: 'other' })).toEqual(['other:0: 1']);
+    expect(looksOf('other:1', { each: 'other' })).toEqual([]);
+    expect(looksOf('idle:0', { each: 'idle' })).toEqual([]);
+    expect(looksOf('idle:0', { each: 'idle', kinds: ['other'] })).toEqual(['idle:0: 1']);
+  });
+
+  it.each(['always', 'sometimes', 'eventually'] as const)('knows whom it follows, so that nothing is renamed: %s', (form) => {
+    const property = own<number>({ form, start: 0, next: () => 0, says: () => null });
+    const found = finish(explore({ scenario: toy(two(), [property]), maxStates: 1000, symmetry: true, scheduler: false }));
+    expect(found.unreduced).toContain(`${property.id} remembers the past by a monitor`);
+  });
+
   it('says what comes true in some run, and what is owed', () => {
     const counts = { start: 0, next: (count: number, _: WorldView, step: unknown) => (step === null ? 0 : (count + 1) % 4) };
     const third = own<number>({ ...counts, form: 'sometimes', says: (count) => (count === 3 ? 'three' : null) });
@@ -77,6 +107,11 @@ describe('a monitor is refused', () => {
       'that changes its state in place',
       own<{ n: number }>({ start: { n: 0 }, next: (state) => Object.assign(state, { n: 1 }) }),
       /changes the state that it is given; expected a new one/,
+    ],
+    [
+      'that changes what it looks at',
+      own<number>({ start: 0, next: (_, __, ___, one) => Object.assign(one!.context as object, { energy: 9 }).energy }),
+      /its monitor for node:0 throws: .*read only property 'energy'/,
     ],
     ['that counts without end', own<number>({ start: 0, next: (count) => count + 1 }), /more than 1024 states.*stop at a bound/],
     ['whose state is no plain data', own<unknown>({ start: 0, next: () => new Map() }), /expected plain data/],

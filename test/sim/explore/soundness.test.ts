@@ -11,7 +11,7 @@ import type { Exploration, ExploreRequest } from '../../../sim/explore/request.t
 import { PAIRS, type Pair, pairOf, SEARCH_FEATURES } from '../../../sim/explore/soundness.ts';
 import { finish } from '../../../sim/explore/turns.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
-import { leavesEach } from '../../../sim/property.ts';
+import { leavesEach, sometimes } from '../../../sim/property.ts';
 import type { ResolvedScenario } from '../../../sim/scenario/types.ts';
 import { leadsTo, neverAfter } from '../../../sim/temporal.ts';
 import type { ActorView } from '../../../sim/view.ts';
@@ -208,7 +208,17 @@ const CHECKS: Readonly<Record<string, (pair: Pair) => void | Promise<void>>> = {
   },
   'per-actor and recorded-run': () => {
     const scenario = aboutTheFirst();
-    expect(propertiesOf(search(scenario, { from: fromStep(scenario, 1) }))).toEqual(propertiesOf(search(scenario)));
+    const from = fromStep(scenario, 1);
+    expect(propertiesOf(search(scenario, { from }))).toEqual(propertiesOf(search(scenario)));
+    // A race that lies behind the start is not one that never happens.
+    const start = sometimes(`toy.start-${numbered++}`, {
+      kinds: ['node'],
+      source: 'a test',
+      grade: 'decision',
+      check: (world) => (world.actors('node').every(({ value }) => value === 's0') ? 'all are at the start' : null),
+    });
+    const { params } = scenario;
+    for (const limits of [{}, { deviations: 9 }]) expect(search({ ...toy(nothing, [start]), params }, { from, limits }).missed).toEqual([]);
   },
 };
 

@@ -246,6 +246,24 @@ describe('a run', () => {
     });
   });
 
+  it('looks back to any of the times that it was there: the last one is too late, the first one too early', () => {
+    const owes = ['preempt'];
+    const more: Readonly<Record<string, StateTable>> = {
+      a: { on: { preempt: { to: 'b' }, interrupt: { to: 'c' }, pick: { to: 'c' } }, owes, owesStrongly: ['interrupt', 'pick'] },
+      b: { on: { preempt: { to: 'a' }, nudge: { to: 'd' } }, owes, owesStrongly: ['nudge'] },
+      c: { on: { preempt: { to: 'a' } }, owes },
+      d: { on: {}, tags: ['rest'] },
+    };
+    const property = propertyOf('alwaysEventually', 'each', 'd', 'd');
+    const scenario = toy({ ...topology, machines: { node: machineOf(more) } }, [property]);
+    const choices = ['preempt', 'preempt', 'interrupt', 'preempt', 'pick', 'preempt'].map((type) => ({
+      index: 0,
+      label: `${type}(node:0)`,
+    }));
+    const { end } = play(scenario, { name: 'replay', choices, match: 'label' }, undefined, upTo(6));
+    expect(end.violation).toMatchObject({ property: property.id, step: 6, lasso: { from: 2, length: 4 } });
+  });
+
   it('goes round without end, and is not fair, where that would be done at some time', () => {
     const property = propertyOf('alwaysEventually', 'each', 'd', 'd');
     const choices = Array.from({ length: 6 }, () => ({ index: 0, label: 'preempt(node:0)' }));
