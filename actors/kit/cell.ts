@@ -136,7 +136,8 @@ const VALUES = 'text, a finite number, true, false or null';
 const shown = (value: unknown): string => (typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? String(value)));
 const checked = (field: string, value: unknown): CellValue => {
   if (!isValue(value)) throw new Error(`${field} is to hold ${shown(value)}; expected ${VALUES}`);
-  return value;
+  // No register tells -0 from 0.
+  return value === 0 ? 0 : value;
 };
 
 /** What a store or a locked instruction leaves in the field. */
