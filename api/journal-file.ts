@@ -23,10 +23,15 @@ const withClose = (journal: Journal, close: () => void): OpenJournal => Object.a
  * Opens a journal. A torn one opens too, and says so in `torn`. Of a sealed one only header, start,
  * index and seal are read and verified; every other part is when it is first read.
  * @throws NotAJournalError, JournalTooNewError, JournalDamagedError; JournalTornError if nothing
- * was recorded before the tear; the system's error, such as ENOENT
+ * was recorded before the tear; the system's error, such as ENOENT; TypeError if it is no place
  * @public
  */
 export function openJournal(place: JournalPlace): OpenJournal {
+  const { read } = (place ?? {}) as Partial<JournalSource>;
+  if (typeof place !== 'string' && !(place instanceof Uint8Array) && typeof read !== 'function')
+    throw new TypeError(
+      `found ${JSON.stringify(place) ?? String(place)} as a journal; expected the path of its file, its bytes, or a source`,
+    );
   if (typeof place !== 'string') return withClose(opened(place instanceof Uint8Array ? memorySource(place) : place), () => {});
   const source: FileSource = fileSource(place);
   try {

@@ -79,6 +79,7 @@ export const cleanResult = (received: unknown, options: CleanOptions, isNot: boo
 
 /** @throws RangeError if the scenario checks nothing of that name */
 function expectChecked(property: string, received: unknown, options: BreakOptions): void {
+  if (typeof property !== 'string') throw new TypeError(`toBreak(): found ${String(property)}; expected the name of a property`);
   const { always, eventually } = resolved(subjectOf(received).source, options).properties;
   const names = [...always, ...eventually, ...(options.liveness ? [progress.id] : []), ...STUCK_NAMES];
   if (!names.includes(property)) throw new RangeError(unknownName(property, 'a property that the scenario checks', names));

@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import './shipped.ts';
 import type { JournalPlace } from './journal-file.ts';
 import { type BreakOptions, breakResult, type CleanOptions, cleanResult, replayResult } from './vitest-matchers.ts';
+import { checkOptions } from './vitest-options.ts';
 import type { SubjectOptions } from './vitest-subject.ts';
 
 export type { BreakOptions, CleanOptions } from './vitest-matchers.ts';
@@ -35,12 +36,15 @@ declare module 'vitest' {
 
 expect.extend({
   toBeClean(received: unknown, options: CleanOptions = {}) {
+    checkOptions('toBeClean', options);
     return cleanResult(received, options, Boolean(this.isNot));
   },
   toBreak(received: unknown, property: string, options: BreakOptions = {}) {
+    checkOptions('toBreak', options);
     return breakResult(received, property, options, Boolean(this.isNot));
   },
   toReplay(received: unknown, journal: JournalPlace, options: SubjectOptions = {}) {
+    checkOptions('toReplay', options);
     return replayResult(received, journal, options, Boolean(this.isNot));
   },
 });

@@ -123,7 +123,7 @@ async function verifiedOfMany(item: Item, io: Io, of: Of): Promise<Verified> {
   } catch (error) {
     const { code, exit, message } = failureOf(error);
     if (exit === EXIT.internal || exit === EXIT.partial) throw error;
-    return { ok: false, exit, cut: false, document: { ok: false, problem: { code, message } }, lines: [message] };
+    return { ok: false, exit, cut: false, document: { ok: false, problem: { code, message } }, lines: message.split('\n') };
   }
 }
 

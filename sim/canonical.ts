@@ -30,7 +30,7 @@ export function canonical(value: unknown): string {
       return value ? 'true' : 'false';
     case 'number':
       if (!Number.isFinite(value) || Object.is(value, -0))
-        throw new NotPlainDataError(`${String(value)} has no canonical form; use a finite number`);
+        throw new NotPlainDataError(`${value === 0 ? '-0' : value} has no canonical form; use ${value === 0 ? '0' : 'a finite number'}`);
       return String(value);
     case 'object':
       return value === null ? 'null' : Array.isArray(value) ? canonicalArray(value) : canonicalObject(value);

@@ -134,7 +134,8 @@ const fieldOf = (fields: CellFields, field: string): CellValue => {
 const shown = (value: unknown): string => (typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? String(value)));
 const checked = (field: string, value: unknown): CellValue => {
   if (!isValue(value)) throw new Error(`${field} is to hold ${shown(value)}; expected ${VALUES}`);
-  return value as CellValue;
+  // No register tells -0 from 0.
+  return value === 0 ? 0 : (value as CellValue);
 };
 
 /** What a store or a locked instruction leaves in the field. */

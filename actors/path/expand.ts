@@ -134,7 +134,7 @@ function place(states: Record<string, unknown>, names: readonly string[], state:
     states[name!] = state;
     return;
   }
-  states[name!] ??= { initial: rest[0], states: {} };
+  if (!Object.hasOwn(states, name!)) states[name!] = { initial: rest[0], states: {} };
   place((states[name!] as { states: Record<string, unknown> }).states, rest, state);
 }
 

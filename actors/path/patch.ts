@@ -50,8 +50,7 @@ export function joinPatches(...sets: readonly PathPatches[]): PathPatches {
   const joined: Record<string, PathPatch[]> = {};
   for (const set of sets) {
     for (const [name, patches] of Object.entries(set)) {
-      joined[name] ??= [];
-      joined[name].push(...patches);
+      joined[name] = [...(Object.hasOwn(joined, name) ? joined[name]! : []), ...patches];
     }
   }
   return joined;

@@ -134,6 +134,18 @@ describe('toBeClean()', () => {
     expect(failure(() => expect(TOY).not.toBeClean(ONE))).toContain('toy (one) is clean under all schedules; expected something to break');
   });
 
+  it.each([
+    [{ varaint: 'miscounted' }, 'toBeClean(): found "varaint"; expected an option'],
+    [{ statesMax: '5' }, 'toBeClean(): statesMax: found "5"; expected an integer from 1'],
+    [{ preemptions: -1 }, 'toBeClean(): preemptions: found -1; expected an integer from 0'],
+    [{ models: ['./x.js'] }, 'toBeClean(): models: found ["./x.js"]; expected a map'],
+    [null, 'toBeClean(): found null as options; expected a map'],
+  ])('is refused with options that it does not have, as %j', (options, says) => {
+    expect(failure(() => expect(RACE).toBeClean(options as never))).toContain(says);
+    expect(failure(() => expect(RACE).not.toBeClean(options as never))).toContain(says);
+    expect(failure(() => expect(RACE).toBreak('deadlock', options as never))).toContain(says.replace('toBeClean', 'toBreak'));
+  });
+
   it('is refused with what is no scenario', () => {
     expect(failure(() => expect(7).toBeClean())).toContain('found 7; expected a scenario');
     expect(failure(() => expect('no-such-one').toBeClean())).toContain('found "no-such-one"');
@@ -160,6 +172,7 @@ describe('toBreak()', () => {
   });
 
   it('refuses a property that the scenario does not check, with and without not', () => {
+    expect(failure(() => expect(RACE).toBreak(undefined as never))).toBe('toBreak(): found undefined; expected the name of a property');
     expect(failure(() => expect(TOY).not.toBreak('toy.alon'))).toContain('did you mean "toy.alone"?');
     expect(failure(() => expect(TOY).toBreak('toy.meets'))).toContain('expected a property that the scenario checks');
   });
@@ -182,6 +195,12 @@ describe('toReplay()', () => {
     expect(failure(() => expect(TOY).toReplay(path('toy.wsj'), ONE))).toContain('it is of the variant two, and not of one');
     expect(failure(() => expect(RACE).toReplay(path('toy.wsj')))).toContain('it is of toy, and not of kexec-iommu-count');
     expect(failure(() => expect(TOY).not.toReplay(path('toy.wsj')))).toContain('every digest is equal; expected a difference');
+  });
+
+  it('refuses what is no place of one', () => {
+    expect(failure(() => expect(RACE).toReplay(undefined as never))).toMatch(
+      /^found undefined as a journal; expected the path of its file/,
+    );
   });
 
   it('tells the step that differs', () => {

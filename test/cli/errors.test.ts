@@ -183,6 +183,13 @@ describe('bad input', () => {
 });
 
 describe('help', () => {
+  it('tells each mistake of a scenario in a folder in a line of its own', async () => {
+    bench.makeFolder('below');
+    writeFileSync(bench.path('below/bad.yaml'), 'name: bad\nsummery: x\n');
+    const { code, out } = await bench.run(['verify', 'below']);
+    expect([code, out]).toEqual([2, expect.stringMatching(/^BAD below\/bad\.yaml: the scenario has \d mistakes\n {8}below\/bad\.yaml:/)]);
+  });
+
   it('lists only commands that exist, each with help and examples', async () => {
     const { code, out } = await bench.run(['--help']);
     expect(code).toBe(0);

@@ -49,6 +49,12 @@ describe('the memory of a cell', () => {
     );
   });
 
+  it('has one zero', () => {
+    const actor = createActor(cellMachine, { input: { x: 1 } }).start();
+    actor.send({ type: 'cell.store', field: 'x', value: -0, from: 'thread:p/0' });
+    expect(Object.is(actor.getSnapshot().context.x, 0)).toBe(true);
+  });
+
   it('has no other fields, and begins with values', () => {
     expect(() => cell('c', { x: 0 }).load('y' as never, local('y'))).toThrow('there is no field y; expected x');
     expect(() => cell('c', { x: [] as never })).toThrow('c.x begins as []; expected text, a finite number, true, false or null');

@@ -31,6 +31,11 @@ describe('a patch', () => {
     expect(patched(inner, both).items.map((item) => (item.kind === 'step' ? item.name : item.kind))).toEqual(['b', 'c']);
   });
 
+  it('may be of a path with a name that every object has', () => {
+    const both = joinPatches({ constructor: [swapSteps('a', 'b')] }, { constructor: [withoutSteps('a')] });
+    expect(namesIn([call({ ...inner, name: 'constructor' })], both)).toEqual(['walk.constructor.b', 'walk.constructor.c']);
+  });
+
   it.each<[string, PathPatch, string]>([
     ['a step that is not there', withoutSteps('z'), 'inner has no step z'],
     ['two steps that do not follow each other', swapSteps('a', 'c'), 'inner has no step a followed by c'],

@@ -56,6 +56,11 @@ describe('items', () => {
     expect(walk([mark('a'), call(inner), mark('z')])).toEqual(['a', 'in', 'z']);
   });
 
+  it('a path may have a name that every object has', () => {
+    const inner = pathOf([mark('toString'), mark('in')], { name: 'constructor' });
+    expect(walk([mark('a'), call(inner), mark('z')])).toEqual(['a', 'toString', 'in', 'z']);
+  });
+
   it('a local that no path around it lists is refused where it would stay', () => {
     const walked = (inner: readonly ('n' | 'inner')[], outer: readonly 'n'[]) => {
       const called = pathOf([mark('in', { local: () => ({ n: 1 }) }), mark('late')], { name: 'inner', locals: inner });
