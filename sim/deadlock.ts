@@ -5,7 +5,7 @@ import { hangIn, isAtRest, type Store } from './store.ts';
 
 /**
  * Who changed each actor by a message, the last one first. The scheduler is left out: it only steps
- * others.
+ * others. So is who has only answered: what was asked holds nothing of the one that asked.
  */
 export class Changers {
   readonly #of: number[][] = [];

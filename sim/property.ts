@@ -5,6 +5,7 @@
 import type { Grade } from '../actors/path/path.ts';
 import type { ActorId } from '../events/event.ts';
 import type { StuckKind } from '../events/journal.ts';
+import { ModelError } from './engine/port.ts';
 import type { Monitor } from './monitors/monitor.ts';
 import type { Store } from './store.ts';
 import { type ActorView, ANY_KIND, WorldView } from './view.ts';
@@ -59,9 +60,15 @@ export interface CycleEvidence {
   readonly kind?: StuckKind;
 }
 
-/** What a property says of the CPUs in a cycle. */
-export function judgeCycle({ cycle }: Property, cpus: readonly CpuInCycle[]): CycleEvidence | null {
+/**
+ * What a property says of the CPUs in a cycle.
+ * @throws ModelError if it is evidence because of who is queued: that differs from state to state
+ */
+export function judgeCycle({ id, cycle }: Property, cpus: readonly CpuInCycle[]): CycleEvidence | null {
   const evidence = cycle?.(cpus) ?? null;
+  const hasQueued = cpus.some(({ queued = [] }) => queued.length > 0);
+  if (hasQueued && ((cycle?.(cpus.map(({ queued: _, ...cpu }) => cpu)) ?? null) === null) !== (evidence === null))
+    throw new ModelError(`property ${id}: whether a cycle is evidence depends on \`queued\`; expected that to be told of, and no more`);
   return typeof evidence === 'string' ? { message: evidence } : evidence;
 }
 
@@ -72,7 +79,7 @@ export interface CpuInCycle {
   readonly moves: boolean;
   /** Some step of it only waits for others: it polls, relaxes, or was refused. */
   readonly waits: boolean;
-  /** Who waits to be run by it where the cycle begins. */
+  /** Who waits to be run by it where the cycle begins: to be told, never the reason of evidence. */
   readonly queued?: readonly ActorId[];
 }
 

@@ -70,14 +70,13 @@ export class Recorder implements StepWorld {
     this.locals.push(local);
   }
 
-  change(slot: number, next: number, cause: number, event: number): void {
+  change(slot: number, next: number, cause: number, by: number): void {
     this.#addLanes(slot, this.locals[slot]!, -1);
     this.#addLanes(slot, next, 1);
     this.locals[slot] = next;
     this.seq++;
     this.block.add(CHANGE, slot, next, -1, this.seq - cause);
-    const sender = this.store.senders[event]!;
-    if (sender >= 0) this.#notes.push(slot, sender);
+    if (by >= 0) this.#notes.push(slot, by);
   }
 
   inFlight(from: number, to: number): readonly number[] {

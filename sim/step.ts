@@ -29,7 +29,8 @@ export interface StepWorld {
   stepName(): string;
   local(slot: number): number;
   /** `event`: what the actor was given. */
-  change(slot: number, next: number, cause: number, event: number): void;
+  /** `by`: who has changed it by a message of its own, no answer; -1 for nobody. */
+  change(slot: number, next: number, cause: number, by: number): void;
   /** Messages in flight from one actor to another, oldest first. */
   inFlight(from: number, to: number): readonly number[];
   /** Takes the head of a queue out to deliver it. @returns the cause of what its delivery does */
@@ -187,7 +188,15 @@ export class Stepper {
       this.touched.push(slot);
       this.before.push(local);
     }
-    world.change(slot, next, this.#causes[at]!, this.#events[at]!);
+    world.change(slot, next, this.#causes[at]!, this.#changer(slot, at));
+  }
+
+  /** Who has sent the message; -1 for nobody, and where it answers what the slot has asked. */
+  #changer(slot: number, at: number): number {
+    const { senders } = this.#store;
+    const by = senders[this.#events[at]!]!;
+    for (let i = 0; by >= 0 && i < at; i++) if (this.#slots[i] === by && senders[this.#events[i]!] === slot) return -1;
+    return by;
   }
 
   #emit(world: StepWorld, from: number, to: number, event: number, cause: number): void {

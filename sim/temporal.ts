@@ -88,11 +88,13 @@ const functionIn = <F>(id: string, given: Given, key: string): F => {
 /** A condition of the world, of an actor or of a pair, in one shape. */
 function conditionIn(id: string, given: Given, key: string, follows: Follows): Holds {
   const holds = functionIn<(...args: readonly unknown[]) => unknown>(id, given, key);
-  return (world, who) => {
-    const evidence = follows === null ? holds(world) : holds(...who, world);
-    if (evidence === null || typeof evidence === 'string') return evidence;
-    throw new Error(`${key}() gives ${shown(evidence)}; expected a sentence where it holds, null where it does not`);
-  };
+  return (world, who) => evidenceOf(key, follows === null ? holds(world) : holds(...who, world));
+}
+
+/** @throws Error if it is neither a sentence nor null */
+function evidenceOf(key: string, evidence: unknown): string | null {
+  if (evidence === null || typeof evidence === 'string') return evidence;
+  throw new Error(`${key}() gives ${shown(evidence)}; expected a sentence where it holds, null where it does not`);
 }
 
 const named = (who: readonly ActorId[]): string => (who.length > 0 ? `${who.join(' and ')}: ` : '');
@@ -249,7 +251,7 @@ export function monitor<S>(id: string, given: MonitorParts<S>): Property {
     follows,
     start,
     next: (state, world, who, step) => next(state as S, world, step, ...who),
-    says: (state, who) => says(state as S, ...who),
+    says: (state, who) => evidenceOf('says', says(state as S, ...who)),
     seesStep: true,
     looksAt: looksAt(id, follows, kinds),
   };

@@ -8,11 +8,15 @@ import { shown } from '../scenario/issues.ts';
 
 type Fn = (...args: readonly unknown[]) => unknown;
 
-/** Functions that give evidence: a sentence, or null. */
-const EVIDENCE: readonly string[] = ['check', 'each', 'owes'];
+const isText = (answer: unknown): boolean => answer === null || typeof answer === 'string';
+const isOfCycle = (answer: unknown): boolean =>
+  isText(answer) || (typeof answer === 'object' && typeof (answer as { readonly message?: unknown }).message === 'string');
+
+/** Functions that give evidence: a sentence, or null; of a cycle also a sentence with its kind. */
+const EVIDENCE: Readonly<Record<string, (answer: unknown) => boolean>> = { check: isText, each: isText, owes: isText, cycle: isOfCycle };
 
 const guard =
-  (where: string, isEvidence: boolean, own: Fn): Fn =>
+  (where: string, fits: ((answer: unknown) => boolean) | undefined, own: Fn): Fn =>
   (...args) => {
     let answer: unknown;
     try {
@@ -20,7 +24,7 @@ const guard =
     } catch (error) {
       throw error instanceof ModelError ? error : new ModelError(`${where} throws: ${thrownText(error)}`, { cause: error });
     }
-    if (!isEvidence || answer === null || typeof answer === 'string') return answer;
+    if (fits === undefined || fits(answer)) return answer;
     throw new ModelError(`${where} gives ${shown(answer)}; expected evidence, which is a sentence, or null`);
   };
 
@@ -29,6 +33,6 @@ export const guarded = (property: Property): Property =>
   Object.fromEntries(
     Object.entries(property).map(([key, value]) => [
       key,
-      typeof value === 'function' ? guard(`${key}() of the property ${property.id}`, EVIDENCE.includes(key), value as Fn) : value,
+      typeof value === 'function' ? guard(`${key}() of the property ${property.id}`, EVIDENCE[key], value as Fn) : value,
     ]),
   ) as unknown as Property;

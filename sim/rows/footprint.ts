@@ -37,7 +37,9 @@ export class Footprint implements StepWorld {
    * scheduler's are left out.
    */
   readonly asks: number[] = [];
-  /** `sender, receiver` slots of messages that changed the receiver, as above. */
+  /**
+   * `sender, receiver` slots of messages that changed the receiver, as above; answers are left out.
+   */
   readonly changes: number[] = [];
   /** `receiver, event` of bus messages, in the order sent. */
   readonly given: number[] = [];
@@ -63,10 +65,9 @@ export class Footprint implements StepWorld {
     return local;
   }
 
-  change(slot: number, next: number, _cause: number, event: number): void {
+  change(slot: number, next: number, _cause: number, by: number): void {
     this.writes.set(slot, next);
-    const sender = this.#world.store.senders[event]!;
-    if (sender >= 0) this.changes.push(sender, slot);
+    if (by >= 0) this.changes.push(by, slot);
   }
 
   inFlight(from: number, to: number): readonly number[] {

@@ -52,6 +52,15 @@ const MISTAKES: readonly (readonly [what: string, given: () => string[], says: R
   ],
 ];
 
+it('a property of cycles that gives no evidence is told, and is no violation', async () => {
+  const turns = `{ s: { ${offering('exec')}, on: { exec: 't' } }, t: { ${offering('exec')}, on: { exec: 's' } } }`;
+  const asked = property('eventually', 'check: () => null, cycle: () => 7');
+  const given = writeModel(bench, oneActor(turns, CATALOGUE), 'properties: { eventually: [own.one] }', asked);
+  const { code, err } = await bench.run(['explore', ...given]);
+  const says = expect.stringContaining('cycle() of the property own.one gives 7; expected evidence, which is a sentence, or null');
+  expect([code, err]).toEqual([2, says]);
+});
+
 describe('a mistake in a step of a module', () => {
   it.each(MISTAKES)('is told with its place, and leaves the steps before it: %s', async (_, written, says) => {
     const given = written();

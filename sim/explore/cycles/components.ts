@@ -4,7 +4,7 @@
  */
 import type { Progress, Search } from '../request.ts';
 import type { Successors } from '../space/successors.ts';
-import { type Cut, isEdge, NO_CUT } from './fairness.ts';
+import { type Cut, isEdge, judgeFairness, NO_CUT, type Part } from './fairness.ts';
 
 /** States between two turns of the caller, which may stop the search. */
 const TURN_STATES = 1 << 15;
@@ -61,6 +61,18 @@ export class Components {
     for (const state of states) this.#index[state] = 0;
     for (const state of states) if (this.#index[state] === 0) this.#finish(this.#from(state, inside));
     return this.#found.splice(0);
+  }
+
+  /** The parts of some states that a fair schedule can stay in. */
+  *fairWithin(states: readonly number[], cut: Cut): Generator<Part> {
+    for (const part of this.within(states, cut)) yield* this.fairIn(part, cut);
+  }
+
+  /** The same of a component. */
+  *fairIn(members: readonly number[], cut: Cut): Generator<Part> {
+    const { isFair, rest } = judgeFairness(this.#successors, { members, cut });
+    if (isFair) yield { members, cut };
+    if (rest !== null) yield* this.fairWithin(rest.members, rest.cut);
   }
 
   #finish(search: Search<void>): void {

@@ -57,8 +57,8 @@ export function* endlessOf(options: EndlessOptions, searched: Searched): Search<
   const violations: Violation[] = [];
   for (const finding of lassos.findings) violations.push(yield* leastOf(options, searched, finding, lassos));
   const broken = lassos.findings.map(({ property }) => property);
-  const complete = searched.exhausted && !lassos.stopped;
-  const undecided = options.scenario.properties.eventually.filter((id) => !broken.includes(id) && !(complete && ids.includes(id)));
+  const isDecided = (id: string) => searched.exhausted && !lassos.stopped && ids.includes(id) && !lassos.undecided.includes(id);
+  const undecided = options.scenario.properties.eventually.filter((id) => !broken.includes(id) && !isDecided(id));
   const { world } = searched;
   return { violations, undecided, fair: lassos.fair, owed: owedOffers(world.store, world.offers) };
 }

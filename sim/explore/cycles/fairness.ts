@@ -7,12 +7,17 @@
  */
 import type { Successors } from '../space/successors.ts';
 
-/**
- * States with their columns: what comes in place of a move there does so finitely often, and is no
- * edge.
- */
-export type Cut = ReadonlySet<number>;
-export const NO_CUT: Cut = new Set();
+/** What is left out of a component. */
+export interface Cut {
+  /**
+   * States with their columns: what comes in place of a move there does so finitely often, and is no
+   * edge.
+   */
+  readonly places: ReadonlySet<number>;
+  /** Which other steps are edges, by state with column and by alternative; absent: all. */
+  readonly allows?: (place: number, alternative: number) => boolean;
+}
+export const NO_CUT: Cut = { places: new Set() };
 
 /** States, and the owed steps among them that can be taken forever. */
 export interface Part {
@@ -21,7 +26,8 @@ export interface Part {
 }
 
 /** Whether step `i` of those last expanded can be taken again and again. */
-export const isEdge = ({ places, interposed }: Successors, i: number, cut: Cut): boolean => !(interposed[i]! && cut.has(places[i]!));
+export const isEdge = ({ places, interposed, alternatives }: Successors, i: number, { places: cut, allows }: Cut): boolean =>
+  !(interposed[i]! && cut.has(places[i]!)) && (allows === undefined || allows(places[i]!, alternatives[i]!));
 
 /** What a look at a component has found. */
 export interface Judged {
@@ -61,7 +67,7 @@ export function judgeFairness(successors: Successors, { members, cut }: Part): J
     }
   }
   const unmoved = [...interposed].filter((place) => !moved.has(place));
-  if (unmoved.length > 0) return { isFair: false, rest: { members, cut: new Set([...cut, ...unmoved]) } };
+  if (unmoved.length > 0) return { isFair: false, rest: { members, cut: { ...cut, places: new Set([...cut.places, ...unmoved]) } } };
   if ((always ?? []).some((unit) => !taken.has(unit))) return { isFair: false, rest: null };
   const left = new Set([...possible].flatMap(([unit, states]) => (taken.has(unit) ? [] : states)));
   return left.size === 0 ? FAIR : { isFair: false, rest: { members: members.filter((state) => !left.has(state)), cut } };

@@ -10,13 +10,14 @@
 import { Debts, ENDED, type Lasso, type Lasts, neverTrue, QUIET, watchesOf } from '../../debts.ts';
 import { hasHalted } from '../../end.ts';
 import { type CpuInCycle, type CycleEvidence, judgeCycle, type Property } from '../../property.ts';
-import { queuedIn } from '../../store.ts';
 import type { Search, Searched } from '../request.ts';
 import { Successors } from '../space/successors.ts';
 import { Components } from './components.ts';
-import { type Cut, isEdge, judgeFairness, NO_CUT, type Part } from './fairness.ts';
+import { isEdge, NO_CUT, type Part } from './fairness.ts';
+import { CpuMoves } from './moves.ts';
 import { Owed } from './owed.ts';
-import { type CycleStep, Turn } from './turn.ts';
+import { coverOf, fitsIn, listsWithin } from './sub-cycles.ts';
+import { type CycleStep, Turn, type Wanted } from './turn.ts';
 
 export interface LassoFinding extends CycleEvidence {
   readonly property: string;
@@ -38,6 +39,8 @@ export interface LassoReport {
   readonly fair: number;
   readonly bytes: number;
   readonly stopped: boolean;
+  /** Properties of cycles that can look in too many ways to ask about each. */
+  readonly undecided: readonly string[];
   /** One turn from another state of the component, for a caller that knows a better way there. */
   turnFrom(finding: LassoFinding, entry: number): { readonly labels: readonly string[]; readonly evidence: CycleEvidence };
 }
@@ -46,7 +49,9 @@ export interface LassoReport {
 interface Found extends Part {
   readonly evidence: CycleEvidence;
   readonly entry: number;
-  readonly wanted: ((step: CycleStep) => boolean) | null;
+  /** Steps that a turn has; and more of them, for where a turn with these alone is no evidence. */
+  readonly wanted?: readonly Wanted[];
+  readonly cover?: readonly Wanted[];
 }
 
 export class LassoSearch {
@@ -54,6 +59,7 @@ export class LassoSearch {
   readonly #properties: readonly Property[];
   readonly #successors: Successors;
   readonly #components: Components;
+  readonly #moves: CpuMoves;
   /**
    * States that may last and can owe something: a run ends there, or nothing owed can be done. In
    * the order of their distance.
@@ -62,6 +68,7 @@ export class LassoSearch {
   readonly #owed = new Map<string, Owed>();
   /** By property, in no order. */
   readonly #found = new Map<string, Found[]>();
+  readonly #undecided = new Set<string>();
   #fair = 0;
   #bytes = 0;
 
@@ -70,6 +77,7 @@ export class LassoSearch {
     this.#properties = properties;
     this.#successors = new Successors(searched.world, searched.space, searched.expanded);
     this.#components = new Components(this.#successors);
+    this.#moves = new CpuMoves(searched);
     const lasting = [...searched.ended];
     for (let state = 0; state < searched.expanded; state++) if (this.#successors.isQuiet(state)) lasting.push(state);
     this.#ended = lasting.filter((state) => !this.#isHalted(state)).sort((a, b) => a - b);
@@ -86,7 +94,7 @@ export class LassoSearch {
     this.#bytes = this.#components.bytes;
     const debts = this.#properties.filter(({ owes }) => owes).map((property) => new Debts(property, world.store));
     for (const component of components) {
-      for (const whole of this.#fairIn(component, NO_CUT)) {
+      for (const whole of this.#components.fairIn(component, NO_CUT)) {
         this.#fair++;
         const running = whole.members.filter((state) => !this.#isHalted(state));
         for (const part of this.#fairParts(running, whole)) this.#judge(part, debts);
@@ -95,10 +103,11 @@ export class LassoSearch {
     const findings = this.#properties.flatMap((property) => this.#findingOf(property) ?? []);
     const turnFrom: LassoReport['turnFrom'] = ({ property }, entry) => {
       const found = this.#found.get(property)!.find(({ members }) => members.includes(entry))!;
-      const steps = this.#turnOf(found, entry);
+      const steps = this.#turnOf(property, found, entry);
       return { labels: this.#labels(steps), evidence: this.#evidenceOf(property, found, steps) };
     };
-    return { findings, fair: this.#fair, bytes: this.#bytes, stopped: this.#components.stopped, turnFrom };
+    const { stopped } = this.#components;
+    return { findings, fair: this.#fair, bytes: this.#bytes, stopped, undecided: [...this.#undecided], turnFrom };
   }
 
   #judge(part: Part, debts: readonly Debts[]): void {
@@ -113,8 +122,14 @@ export class LassoSearch {
     else this.#found.set(id, [found]);
   }
 
-  #turnOf(found: Found, entry: number): readonly CycleStep[] {
-    return new Turn(this.#successors, found, found.wanted).from(entry);
+  #turnOf(id: string, found: Found, entry: number): readonly CycleStep[] {
+    const steps = new Turn(this.#successors, found, found.wanted).from(entry);
+    if (found.cover === undefined || judgeCycle(this.#propertyOf(id), this.#moves.cpusOf(steps)) !== null) return steps;
+    return new Turn(this.#successors, found, found.cover).from(entry);
+  }
+
+  #propertyOf(id: string): Property {
+    return this.#properties.find((each) => each.id === id)!;
   }
 
   #judgeDebts(debts: Debts, whole: Part): void {
@@ -123,7 +138,7 @@ export class LassoSearch {
       const owing = whole.members.filter((state) => debts.of(slot, local(state)) !== null);
       for (const part of this.#fairParts(owing, whole)) {
         const entry = first(part.members);
-        this.#keep(debts.property.id, { ...part, evidence: { message: debts.of(slot, local(entry))! }, entry, wanted: null });
+        this.#keep(debts.property.id, { ...part, evidence: { message: debts.of(slot, local(entry))! }, entry });
       }
     }
   }
@@ -131,31 +146,46 @@ export class LassoSearch {
   #judgeOwed(id: string, owed: Owed, whole: Part): void {
     const some = whole.members.filter((state) => owed.has(state));
     for (const part of this.#fairParts(some, whole))
-      this.#keep(id, { ...part, evidence: { message: owed.message }, entry: owed.firstOf(part.members)!, wanted: null });
-  }
-
-  /** The fair parts of a component. */
-  *#fairIn(members: readonly number[], cut: Cut): Generator<Part> {
-    const { isFair, rest } = judgeFairness(this.#successors, { members, cut });
-    if (isFair) yield { members, cut };
-    if (rest === null) return;
-    for (const part of this.#components.within(rest.members, rest.cut)) yield* this.#fairIn(part, rest.cut);
+      this.#keep(id, { ...part, evidence: { message: owed.message }, entry: owed.firstOf(part.members)! });
   }
 
   /** The fair parts of some states of a part that is fair. */
   *#fairParts(some: readonly number[], whole: Part): Generator<Part> {
     if (some.length === whole.members.length) yield whole;
-    else for (const part of this.#components.within(some, whole.cut)) yield* this.#fairIn(part, whole.cut);
+    else yield* this.#components.fairWithin(some, whole.cut);
   }
 
   #judgeCycle(property: Property, part: Part): void {
     const steps = this.#stepsWithin(part);
-    const evidence = judgeCycle(property, this.#cpusOf(steps));
-    if (evidence === null) return;
-    const isWaiting = (step: CycleStep) => this.#isWaiting(step);
+    const whole = this.#moves.cpusOf(steps);
+    if (judgeCycle(property, whole) !== null) {
+      this.#keepCycle(property, part, steps);
+      return;
+    }
+    const lists = listsWithin(this.#moves.differentOf(steps), whole);
+    if (lists === null) this.#undecided.add(property.id);
+    for (const list of lists ?? []) if (judgeCycle(property, list) !== null) this.#judgeWithin(property, part, list);
+  }
+
+  /** Looks for fair cycles with this list of CPUs in a part that has more. */
+  #judgeWithin(property: Property, { members, cut }: Part, list: readonly CpuInCycle[]): void {
+    const { columns } = this.#successors.space;
+    const allows = (place: number, alternative: number): boolean =>
+      fitsIn(list, this.#moves.of({ state: Math.floor(place / columns), column: place % columns, alternative }));
+    for (const part of this.#components.fairWithin(members, { ...cut, allows })) {
+      const steps = this.#stepsWithin(part);
+      // A list with fewer is one that is asked about as well.
+      if (judgeCycle(property, this.#moves.cpusOf(steps)) !== null) this.#keepCycle(property, part, steps);
+    }
+  }
+
+  #keepCycle(property: Property, part: Part, steps: readonly CycleStep[]): void {
+    const cpus = this.#moves.cpusOf(steps);
+    const isWaiting = (step: CycleStep) => this.#moves.of(step)?.waits === true;
     // A turn shows the wait that the evidence is about, where there is one.
-    const wanted = steps.some(isWaiting) ? isWaiting : null;
-    this.#keep(property.id, { ...part, evidence, entry: first(part.members), wanted });
+    const wanted = steps.some(isWaiting) ? [isWaiting] : [];
+    const cover = coverOf(cpus).map((isCovered) => (step: CycleStep) => isCovered(this.#moves.of(step)));
+    this.#keep(property.id, { ...part, evidence: judgeCycle(property, cpus)!, entry: first(part.members), wanted, cover });
   }
 
   #stepsWithin({ members, cut }: Part): CycleStep[] {
@@ -180,36 +210,6 @@ export class LassoSearch {
     return hasHalted(this.#searched.world.store, this.#rowOf(state));
   }
 
-  /**
-   * What a step of a CPU does to itself; null for a delivery, and for what the scheduler does of
-   * its own.
-   */
-  #moveOf({ state, column, alternative }: CycleStep): CpuInCycle | null {
-    const { world } = this.#searched;
-    if (column >= world.actors) return null;
-    const row = this.#rowOf(state);
-    const event = world.alternatives(column, row[column]!)[alternative]!;
-    const trace = world.run(row, column, event);
-    if (trace.stepped.length === 0 && world.kindOfStep(row, column, event) === 'offer') return null;
-    const queued = queuedIn(world.kindOf(column)!, row[column]!);
-    return { id: world.store.ids[column]!, moves: trace.changed, waits: (trace.yields || !trace.changed) && !trace.computes, queued };
-  }
-
-  #isWaiting(step: CycleStep): boolean {
-    return this.#moveOf(step)?.waits === true;
-  }
-
-  #cpusOf(steps: readonly CycleStep[]): CpuInCycle[] {
-    const cpus = new Map<string, CpuInCycle>();
-    for (const step of steps) {
-      const move = this.#moveOf(step);
-      if (!move) continue;
-      const known = cpus.get(move.id);
-      cpus.set(move.id, known ? { ...known, moves: known.moves || move.moves, waits: known.waits || move.waits } : move);
-    }
-    return [...cpus.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  }
-
   #findingOf(property: Property): LassoFinding | null {
     const owed = this.#owed.get(property.id);
     const all = this.#found.get(property.id);
@@ -220,7 +220,7 @@ export class LassoSearch {
     // distance.
     const found = all.reduce((nearest, one) => (one.entry < nearest.entry ? one : nearest));
     const { entry } = found;
-    const steps = this.#turnOf(found, entry);
+    const steps = this.#turnOf(property.id, found, entry);
     const stem = owed ? this.#labels(owed.wayTo(entry)) : this.#searched.labelsTo(entry);
     const evidence = this.#evidenceOf(property.id, found, steps);
     const lasso = { from: stem.length, length: steps.length };
@@ -253,8 +253,7 @@ export class LassoSearch {
    * of the CPUs in the turn, or in all of the cycle.
    */
   #evidenceOf(id: string, found: Found, steps: readonly CycleStep[]): CycleEvidence {
-    const property = this.#properties.find((each) => each.id === id)!;
-    return judgeCycle(property, this.#cpusOf(steps)) ?? found.evidence;
+    return judgeCycle(this.#propertyOf(id), this.#moves.cpusOf(steps)) ?? found.evidence;
   }
 
   #labels(steps: readonly CycleStep[]): string[] {

@@ -13,7 +13,7 @@ import type { Search, Searched } from '../request.ts';
 import { RUN_ENDS } from '../space/state-space.ts';
 import { Successors } from '../space/successors.ts';
 import { Components } from './components.ts';
-import { judgeFairness, NO_CUT } from './fairness.ts';
+import { NO_CUT } from './fairness.ts';
 import { firstShut, longestPaths, OFFER, type WeightedGraph } from './weighted-graph.ts';
 
 export interface LongestWait {
@@ -113,11 +113,10 @@ export class WaitSearch {
    * there is none.
    */
   #firstFair(members: readonly number[]): number {
-    const parts = new Components(this.#successors)
-      .within(members, NO_CUT)
-      .filter((part) => judgeFairness(this.#successors, { members: part, cut: NO_CUT }).isFair);
-    // There may be more of them than a call takes arguments.
-    return parts.length === 0 ? NONE : parts.flat().reduce((a, b) => Math.min(a, b));
+    let first = Number.POSITIVE_INFINITY;
+    for (const part of new Components(this.#successors).fairWithin(members, NO_CUT))
+      for (const state of part.members) first = Math.min(first, state);
+    return first === Number.POSITIVE_INFINITY ? NONE : first;
   }
 
   /**

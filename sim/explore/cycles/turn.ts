@@ -13,6 +13,9 @@ export interface CycleStep {
   readonly alternative: number;
 }
 
+/** A step that a turn must have besides. */
+export type Wanted = (step: CycleStep) => boolean;
+
 interface Edge extends CycleStep {
   readonly target: number;
   readonly unit: number;
@@ -36,21 +39,21 @@ class TurnDebts {
   /** Where a processor was interrupted, and where it moved. */
   readonly #unmoved = new Set<number>();
   readonly #moved = new Set<number>();
-  #wanted: ((step: CycleStep) => boolean) | null;
+  #wanted: readonly Wanted[];
 
-  constructor({ owed, strong }: OwedIn, wanted: ((step: CycleStep) => boolean) | null) {
+  constructor({ owed, strong }: OwedIn, wanted: readonly Wanted[]) {
     this.#pending = owed;
     this.#due = new Set(strong);
     this.#wanted = wanted;
   }
 
   get some(): boolean {
-    return this.#pending.size > 0 || this.#due.size > 0 || this.#unmoved.size > 0 || this.#wanted !== null;
+    return this.#pending.size > 0 || this.#due.size > 0 || this.#unmoved.size > 0 || this.#wanted.length > 0;
   }
 
   asksFor(edge: Edge): boolean {
     const isOwed = this.#pending.has(edge.unit) || this.#due.has(edge.unit);
-    return isOwed || (!edge.interposed && this.#unmoved.has(edge.place)) || this.#wanted?.(edge) === true;
+    return isOwed || (!edge.interposed && this.#unmoved.has(edge.place)) || this.#wanted.some((isWanted) => isWanted(edge));
   }
 
   /** Whether something that is pending is not possible in a state where this is owed. */
@@ -68,7 +71,7 @@ class TurnDebts {
       this.#moved.add(edge.place);
       this.#unmoved.delete(edge.place);
     } else if (!this.#moved.has(edge.place)) this.#unmoved.add(edge.place);
-    if (this.#wanted?.(edge)) this.#wanted = null;
+    this.#wanted = this.#wanted.filter((isWanted) => !isWanted(edge));
   }
 }
 
@@ -76,11 +79,10 @@ export class Turn {
   readonly #successors: Successors;
   readonly #part: Part;
   readonly #members: ReadonlySet<number>;
-  /** A step that the turn must have besides; null if there is none. */
-  readonly #wanted: ((step: CycleStep) => boolean) | null;
+  readonly #wanted: readonly Wanted[];
   readonly #edges = new Map<number, readonly Edge[]>();
 
-  constructor(successors: Successors, part: Part, wanted: ((step: CycleStep) => boolean) | null = null) {
+  constructor(successors: Successors, part: Part, wanted: readonly Wanted[] = []) {
     this.#successors = successors;
     this.#part = part;
     this.#members = new Set(part.members);

@@ -16,6 +16,8 @@ import { deviationOf, NO_DEVIATIONS, plus } from './deviations.ts';
 interface Order extends InOrder {
   /** Columns of the messages in flight, the one that arrived first first. */
   readonly arrivals: readonly number[];
+  /** All wait, and the next one is polled. Where none is known to wait, the same memory runs on. */
+  readonly isTurn?: true;
 }
 
 /** What comes next in order. */
@@ -62,9 +64,18 @@ export class Pricing {
       // It only polls: the in-order run comes to whatever is next after that.
       at = this.#after(after, 'exec', column, { changed: false, yields: true }, []);
       const since = polled.indexOf(at);
-      if (since >= 0) return { order: Math.min(...polled.slice(since)), column: NONE };
+      if (since >= 0) return { order: this.#leastOf(polled.slice(since)), column: NONE };
       polled.push(at);
     }
+  }
+
+  /**
+   * One of the orders between which polls go round: the same whatever was priced before, so that a
+   * schedule has one price. Numbers of orders depend on that.
+   */
+  #leastOf(orders: readonly number[]): number {
+    const runningIn = (order: number): number => this.#orders[order]!.running;
+    return orders.reduce((least, order) => (runningIn(order) < runningIn(least) ? order : least));
   }
 
   /** What an alternative costs if it changes anything; `next` is of the same row. */
@@ -118,7 +129,8 @@ export class Pricing {
 
   #inOrder(row: readonly number[], order: number): { readonly column: number; readonly event: number; readonly after: number } {
     const { channels, actors } = this.#world;
-    const { arrivals, ...memory } = this.#orders[order]!;
+    const { arrivals, running, waiting } = this.#orders[order]!;
+    const memory = { running, waiting };
     const columns: number[] = [];
     const candidates: Candidate[] = [];
     for (const [arrival, column] of arrivals.entries()) {
@@ -133,7 +145,7 @@ export class Pricing {
     if (columns.length === 0) return { column: NONE, event: NONE, after: order };
     const chosen = nextInOrder(memory, candidates);
     const column = columns[chosen.index]!;
-    const after = chosen.memory === memory ? order : this.#put({ ...chosen.memory, arrivals });
+    const after = chosen.memory === memory ? order : this.#put({ ...chosen.memory, arrivals, isTurn: true });
     return { column, event: column < actors ? this.#firstMove(row, column)! : NONE, after };
   }
 
@@ -154,8 +166,8 @@ export class Pricing {
   }
 
   #put(order: Order): number {
-    const { running, waiting, arrivals } = order;
-    const key = `${running} ${waiting.join()} ${arrivals.join()}`;
+    const { running, waiting, arrivals, isTurn = false } = order;
+    const key = `${running} ${waiting.join()} ${arrivals.join()} ${isTurn}`;
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     this.#ids.set(key, this.#orders.length);

@@ -66,6 +66,38 @@ describe('a deadlock in which the scheduler still goes on', () => {
   });
 });
 
+describe('what is told of a deadlock', () => {
+  it.each(['live', 'memo'] as const)('leaves out who only answered, under the %s engine: what was asked holds nothing', (name) => {
+    const topology: Topology = {
+      actors: ['node:0', 'page:0', 'second:0'].map(actor),
+      machines: {
+        node: machine({
+          id: 'node',
+          initial: 'takes',
+          states: {
+            takes: {
+              meta: offers('exec'),
+              on: { exec: { actions: send('page:0', 'lock') }, granted: 'done', lock: { actions: say('refused') } },
+            },
+            done: { tags: 'rest', on: { lock: { actions: say('refused') } } },
+          },
+        }),
+        page: machine({ id: 'page', initial: 'free', states: { free: { tags: 'rest', on: { lock: { actions: say('granted') } } } } }),
+        second: machine({
+          id: 'second',
+          initial: 'asks',
+          states: { asks: { meta: offers('exec'), on: { exec: { actions: send('node:0', 'lock') }, refused: stays } } },
+        }),
+      },
+      catalogue: LOCK_CATALOGUE,
+    };
+    const message = 'second:0 waits for node:0';
+    expect(deadlockIn(topology)).toMatchObject({ steps: 1, message, waits: [{ heldBy: null }] });
+    const scenario = toy(topology);
+    expect(play(scenario, { name: 'fifo' }, engineOf(scenario, name)).end.violation).toMatchObject({ property: DEADLOCK, message });
+  });
+});
+
 describe('a run that goes back to a deadlock', () => {
   const refuses = { lock: { actions: say('refused') } };
   const polls = (to: string) => ({

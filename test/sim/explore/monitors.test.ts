@@ -102,6 +102,11 @@ describe('a monitor', () => {
 describe('a monitor is refused', () => {
   let calls = 0;
   const refusals: readonly (readonly [string, Property, RegExp])[] = [
+    [
+      'whose evidence is no sentence',
+      own<number>({ start: 0, next: () => 0, says: () => true as never }),
+      /says\(\) gives true; expected a sentence/,
+    ],
     ['that remembers on its own', own<number>({ start: 0, next: () => calls++ }), /next\(\) gives \d+, and \d+ when it is asked again/],
     [
       'that changes its state in place',
