@@ -60,6 +60,7 @@ const BANS: readonly Ban[] = [
   },
   { rule: 'exports have names', where: /./, except: /^vitest\.config\.ts$/, in: 'code', pattern: /\bexport\s+default\b/ },
   { rule: 'what is left to do is no comment', where: /./, in: 'text', pattern: /\b(?:FIX[M]E|TO[D]O|HA[C]K|X[X]X)\b/ },
+  { rule: 'no mark of a merge', where: /./, in: 'text', pattern: /^(?:<{7}|[|]{7}|>{7})(?: |$)/m },
   { rule: 'no path of one machine', where: /./, in: 'text', pattern: /(?<![\w.*])\/(?:home|Users|root|work)\/[\w.]/ },
   {
     rule: 'no registry',
@@ -73,7 +74,7 @@ function offences(ban: Ban, file: string, text: string): string[] {
   if (!ban.where.test(file) || ban.except?.test(file)) return [];
   if (ban.in !== 'text' && !isScript(file)) return [];
   const seen = ban.in === 'code' ? codeOf(text) : ban.in === 'imports' ? withoutComments(text) : text;
-  const matches = [...seen.matchAll(new RegExp(ban.pattern, 'g'))];
+  const matches = [...seen.matchAll(new RegExp(ban.pattern, `g${ban.pattern.flags}`))];
   return matches.map((match) => `${file}:${lineAt(seen, match.index)} has "${match[0]}"; ${ban.rule}`);
 }
 
@@ -148,6 +149,7 @@ describe('the check of tidiness', () => {
     ['actors/a.ts', 'const chart = { after: { 10: "b" } };', 'machines only emit'],
     ['cli/a.ts', 'export default function run() {}', 'exports have names'],
     ['docs/a.md', `${'TO'}${'DO'}: write`, 'what is left to do is no comment'],
+    ['docs/a.md', `${'<<<<'}${'<<<'} HEAD`, 'no mark of a merge'],
     ['README.md', `cd ${'/ho'}${'me/ada/checkout'}`, 'no path of one machine'],
     ['package-lock.json', `"${'resol'}${'ved'}": "https://example.org/a.tgz"`, 'no registry'],
   ])('refuses in %s: %s', (file, text, rule) => {
