@@ -1,6 +1,6 @@
 /**
  * What the options of a matcher hold. A misspelt one would leave its place to a default, and a test
- * would pass for what nobody asked.
+ * would pass that looks at something else.
  */
 import { unknownName } from '../sim/scenario/issues.ts';
 

@@ -51,7 +51,7 @@ function examplesText({ details = [], examples }: Command, columns: number): str
   return `\n${prose}Examples:\n${lines.join('\n')}`;
 }
 
-/** Of two values of one option the last would count, and nobody would be told. */
+/** Of two values of one option the last would count, without a word of the first. */
 function refuseSecond(commander: Commander, option: Option): void {
   let first: string | null = null;
   commander.on(`option:${option.name()}`, (value: string | null) => {

@@ -41,8 +41,8 @@ export class Repeats {
   }
 
   /**
-   * The cycle that the run is in; null where it is not known to be in one. `nothing new`: the run is
-   * quiet, and however it was drawn, no state was new for long.
+   * The cycle that the run is in; null where it is not known to be in one. `nothing new`: the run
+   * is quiet, and however it was drawn, no state was new for long.
    */
   look({ step, digest, channels, isQuiet, known }: Present): ComesBack | 'nothing new' | null {
     if (isQuiet && known >= REPEATS_FROM && this.#chooser.isGiven !== true) return 'nothing new';

@@ -118,8 +118,9 @@ export class Run {
   }
 
   /**
-   * Ends a run in order that can do nothing more than it has done. Where all are at rest it is done,
-   * also a drawn one: nothing has to happen, and what can is the environment's, such as an interrupt.
+   * Ends a run in order that can do nothing more than it has done. Where all are at rest it is
+   * done, also a drawn one: nothing has to happen, and what can is the environment's, such as an
+   * interrupt.
    */
   #onlyRepeats(): boolean {
     const { step, digest, channels, store, locals } = this.sequencer;

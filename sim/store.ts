@@ -234,7 +234,10 @@ export class Store {
     return slot === undefined || this.kindOfSlot[slot]!.schedules ? -1 : slot;
   }
 
-  /** An event that a machine sends, before the engine says who. @throws Error if it says so itself */
+  /**
+   * An event that a machine sends, before the engine says who.
+   * @throws Error if it says so itself
+   */
   sent(event: AnyEvent): number {
     if (event.from !== undefined)
       throw new Error(`${event.type} is sent with a field named from, which the engine sets to its sender; expected another name`);
