@@ -29,7 +29,7 @@ export interface StepWorld {
   stepName(): string;
   local(slot: number): number;
   /** `event`: what the actor was given. */
-  /** `by`: who has changed it by a message of its own, no answer; -1 for nobody. */
+  /** `by`: the slot that has changed it by a message of its own, no answer; -1 if none has. */
   change(slot: number, next: number, cause: number, by: number): void;
   /** Messages in flight from one actor to another, oldest first. */
   inFlight(from: number, to: number): readonly number[];
@@ -191,7 +191,7 @@ export class Stepper {
     world.change(slot, next, this.#causes[at]!, this.#changer(slot, at));
   }
 
-  /** Who has sent the message; -1 for nobody, and where it answers what the slot has asked. */
+  /** The slot that sent the message; -1 if none did, or if it answers what this one has asked. */
   #changer(slot: number, at: number): number {
     const { senders } = this.#store;
     const by = senders[this.#events[at]!]!;

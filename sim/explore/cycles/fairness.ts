@@ -10,8 +10,8 @@ import type { Successors } from '../space/successors.ts';
 /** What is left out of a component. */
 export interface Cut {
   /**
-   * States with their columns: what comes in place of a move there does so finitely often, and is no
-   * edge.
+   * States with their columns: what comes in place of a move there does so finitely often, and is
+   * no edge.
    */
   readonly places: ReadonlySet<number>;
   /** Which other steps are edges, by state with column and by alternative; absent: all. */
