@@ -33,7 +33,7 @@ describe('a monitor', () => {
   });
 
   it('looks where what it looks at has changed over a step, whoever changed it', () => {
-    // `node:0` moves, asks `other:0` (which changes), and `other:1` twice, which is back where it was.
+    // `node:0` moves and asks `other:0`, which changes, and `other:1` twice, which is as it was.
     const asks = ['other:0', 'other:1', 'other:1'].map((to) => ({ to, type: 'ask' }));
     const ids = ['node:0', 'other:0', 'other:1', 'idle:0'];
     const topology = {
