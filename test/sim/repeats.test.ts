@@ -1,4 +1,4 @@
-/** Runs in order that only repeat: what has to be the same, besides state and messages in flight. */
+/** Runs in order that only repeat: what has to be the same, besides state and messages. */
 import { expect, it } from 'vitest';
 import { Repeats } from '../../sim/repeats.ts';
 

@@ -32,8 +32,8 @@ describe('a monitor', () => {
     expect(search(seen, two(chain(2))).violations).toMatchObject([{ message: 'node:0: node:0 node:0 exec s1, node:0 exec s2', steps: 2 }]);
   });
 
-  it('looks where what it looks at has changed over a step, whoever changed it', () => {
-    // `node:0` moves, asks `other:0` (which changes), and `other:1` twice, which is back where it was.
+  it('looks where what it looks at has changed over a step, by any actor', () => {
+    // `node:0` moves and asks `other:0`, which changes, and `other:1` twice, which is as it was.
     const asks = ['other:0', 'other:1', 'other:1'].map((to) => ({ to, type: 'ask' }));
     const ids = ['node:0', 'other:0', 'other:1', 'idle:0'];
     const topology = {
