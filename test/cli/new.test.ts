@@ -36,7 +36,7 @@ describe('new race', () => {
 
   it('asks for the checkout that it comes from, or for the version of a package that is installed', async () => {
     await bench.run(['new', 'race', 'asks', '--arch', 'amd', '--dir', 'deep/asks']);
-    const { dependencies } = JSON.parse(readFileSync(bench.path('below/asks/package.json'), 'utf8')) as Record<
+    const { dependencies } = JSON.parse(readFileSync(bench.path('deep/asks/package.json'), 'utf8')) as Record<
       string,
       Record<string, string>
     >;
