@@ -26,7 +26,7 @@ const access: fc.Arbitrary<CellEvent> = fc.oneof(
 describe('the memory of a cell', () => {
   it('does what a map of fields does, access by access', () => {
     fc.assert(
-      fc.property(fc.array(access, { maxLength: 20 }), (accesses) => {
+      fc.property(fc.array(access, { maxLength: 20, size: 'max' }), (accesses) => {
         const memory: Record<string, CellValue> = { x: 0, y: false, n: 0 };
         const actor = createActor(cellMachine, { input: { x: 0, y: false, n: 0 } });
         const said: CellValue[] = [];

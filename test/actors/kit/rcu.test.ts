@@ -205,7 +205,7 @@ describe('a section of RCU', () => {
 type Does = { readonly who: number; readonly does: 'enter' | 'leave' | 'synchronize' | 'end' };
 const doings = fc.array(
   fc.record<Does>({ who: fc.integer({ min: 0, max: 2 }), does: fc.constantFrom('enter', 'leave', 'synchronize', 'end') }),
-  { maxLength: 40 },
+  { maxLength: 40, size: 'max' },
 );
 
 describe.each([null, 0] as const)('grace periods with index %s', (first) => {

@@ -100,7 +100,7 @@ describe('a reference count', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 2 }),
-        fc.array(fc.constantFrom<Op>('inc', 'incNotZero', 'decAndTest', 'decNotOne')),
+        fc.array(fc.constantFrom<Op>('inc', 'incNotZero', 'decAndTest', 'decNotOne'), { maxLength: 30, size: 'max' }),
         (begins, ops) => {
           const actor = createActor(refcountMachine, { input: { count: begins } });
           const said: boolean[] = [];
