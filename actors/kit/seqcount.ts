@@ -54,7 +54,7 @@ const seqcountMachine = setup({
 
 const TWO_WRITERS: Breach<SeqcountContext> = {
   id: 'one-writer',
-  source: 'kernel Documentation/locking/seqlock.rst, "write side critical sections must be serialized"',
+  source: 'kernel Documentation/locking/seqlock.rst, "Write side critical sections must thus be serialized"',
   grade: 'memory',
   each: ({ writer, intruder }, id) => intruder && `${intruder} begins to write ${id}, and ${writer ?? 'another'} has not ended`,
 };

@@ -4,7 +4,7 @@
  * No clock says how long that is: the timer of a thread that sleeps is in flight, and may expire at
  * any later step. One that is armed again while it is in flight is the same timer.
  *
- * @see kernel kernel/time/sleep_timeout.c, schedule_timeout(), process_timeout()
+ * @see kernel kernel/time/timer.c, schedule_timeout(), process_timeout()
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
@@ -17,7 +17,7 @@ import { type Local, local } from './local.ts';
 import type { Primitive } from './primitive.ts';
 
 const { step, call } = host;
-const SOURCE = fromMemory('kernel/time/sleep_timeout.c, schedule_timeout(), process_timeout()');
+const SOURCE = fromMemory('kernel/time/timer.c, schedule_timeout(), process_timeout()');
 const TIMEOUTS: ActorId = 'timeouts:0';
 
 export interface TimeoutContext {

@@ -5,7 +5,7 @@
  * Time passes while a task sleeps, up to whatever is due next; and by a millisecond at most for
  * each split lock of a guest, in the code that deals with it. All other code takes none.
  *
- * @see kernel kernel/time/sleep_timeout.c, msleep_interruptible(); kernel/time/posix-timers.c
+ * @see kernel kernel/time/timer.c, msleep_interruptible(); kernel/time/posix-timers.c
  */
 import { enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';

@@ -108,7 +108,7 @@ kitClaims([
     id: 'KIT-50',
     says: 'a thread that looks whether it should stop after it has said that it sleeps ends when it is stopped, and kthread_stop() returns then',
     source: 'kernel/kthread.c, kthread_stop(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'kthread_stop() does not wait': { worker_exited: provides({ guards: { isDone: () => true } }) },
       'its end is not told': { worker_exited: provides({ actions: { complete: ignored } }) },
@@ -119,7 +119,7 @@ kitClaims([
     id: 'KIT-52',
     says: 'a thread does nothing between the return of kthread_park() and kthread_unpark()',
     source: 'kernel/kthread.c, kthread_park(), __kthread_parkme(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'kthread_park() does not wait': { parks_parked: provides({ guards: { isDone: () => true } }) },
       'it does not say that it is parked': { parks_parked: provides({ actions: { complete: ignored } }) },
@@ -144,7 +144,7 @@ kitClaims([
     id: 'KIT-53',
     says: 'a work item runs once for each time that queue_work() has queued it, and never twice at a time',
     source: `${WORK}queue_work_on(), __queue_work(), 6.12`,
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it is queued in silence': { wq: provides({ actions: { queue: queuesInSilence } }) },
       'it is not queued': { wq: provides({ actions: { queue: answers({ type: 'kwork.was', value: true }) } }) },
@@ -155,8 +155,8 @@ kitClaims([
   {
     id: 'KIT-54',
     says: 'when cancel_work_sync() has returned, its item is not pending and does not run',
-    source: `${WORK}__cancel_work_sync(), 6.12`,
-    grade: 'memory',
+    source: 'kernel/workqueue.c, __cancel_work(), __cancel_work_sync(), 6.12',
+    grade: 'read',
     mutants: {
       'it does not wait': { wq: provides({ actions: { flushed: answers({ type: 'kwork.flushed', done: true }) } }) },
       'it takes nothing off the queue': { wq: provides({ actions: { cancel: answers({ type: 'kwork.was', value: true }) } }) },
@@ -169,8 +169,8 @@ kitClaims([
   {
     id: 'KIT-55',
     says: 'when flush_work() has returned, its item has run that was pending',
-    source: `${WORK}__flush_work(), 6.12`,
-    grade: 'memory',
+    source: 'kernel/workqueue.c, start_flush_work(), __flush_work(), 6.12',
+    grade: 'read',
     mutants: {
       'it does not wait': { wq: provides({ actions: { flushed: answers({ type: 'kwork.flushed', done: true }) } }) },
       'it sees nothing': { wq: provides({ actions: { flush: ignored } }) },
@@ -184,7 +184,7 @@ kitClaims([
     id: 'KIT-56',
     says: 'a delayed item that is modified or queued again has one timer, and flush_delayed_work() does not wait for it',
     source: `${WORK}mod_delayed_work_on(), flush_delayed_work(), 6.12`,
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it sees nothing': { wq: provides({ actions: { flush: ignored } }) },
       'no timer is armed': { wq: provides({ actions: { delay: answers({ type: 'kwork.was', value: true }) } }) },
@@ -207,8 +207,8 @@ kitClaims([
   {
     id: 'KIT-57',
     says: 'items of an ordered queue run one at a time',
-    source: `${WORK}alloc_ordered_workqueue(), 6.12`,
-    grade: 'memory',
+    source: 'include/linux/workqueue.h, alloc_ordered_workqueue(), 6.12',
+    grade: 'read',
     mutants: {
       'they do not run': { ordered: provides({ actions: { queue: answers({ type: 'kwork.was', value: true }) } }) },
       'one of them never runs': { ordered: provides({ actions: { begin: takesFirst } }) },
@@ -223,8 +223,8 @@ kitClaims([
   {
     id: 'KIT-60',
     says: 'when timer_delete_sync() has returned, the function of the timer does not run, and will not unless another arms it',
-    source: 'kernel/time/timer.c, try_to_del_timer_sync(), 6.12',
-    grade: 'memory',
+    source: 'kernel/time/timer.c, __try_to_del_timer_sync(), 6.12',
+    grade: 'read',
     mutants: {
       'it does not wait': { tm: provides({ guards: { isRunning: () => false } }) },
       'it deletes nothing': { tm: provides({ actions: { remove: ignored } }) },
@@ -237,8 +237,8 @@ kitClaims([
   {
     id: 'KIT-61',
     says: 'nothing arms a timer after timer_shutdown_sync()',
-    source: 'kernel/time/timer.c, timer_shutdown_sync(), 6.12',
-    grade: 'memory',
+    source: 'kernel/time/timer.c, __timer_delete_sync(), 6.12',
+    grade: 'read',
     mutants: {
       'it shuts nothing down': { tm: provides({ actions: { remove: assign({ pending: null }) } }) },
       'it does not wait': { tm: provides({ guards: { isRunning: () => false } }) },

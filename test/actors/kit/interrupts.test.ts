@@ -89,8 +89,8 @@ kitClaims([
   {
     id: 'KIT-64',
     says: 'when disable_irq() has returned, no handler runs, and what is raised from then on is handled after enable_irq()',
-    source: 'kernel/irq/manage.c, disable_irq(), __enable_irq(), 6.12',
-    grade: 'memory',
+    source: 'kernel/irq/manage.c, disable_irq(), __enable_irq(); kernel/irq/chip.c, handle_edge_irq(), 6.12',
+    grade: 'read',
     mutants: {
       'it disables nothing': { dev_desc: provides({ actions: { disable: assign({}), enable: assign({}) } }) },
       'no handler is in progress': { dev_desc: provides({ actions: { begin: assign({}) } }) },
@@ -107,8 +107,8 @@ kitClaims([
   {
     id: 'KIT-65',
     says: 'synchronize_irq() waits for the thread that its handler has woken as well',
-    source: 'kernel/irq/manage.c, synchronize_irq(), 6.12',
-    grade: 'memory',
+    source: 'kernel/irq/manage.c, __synchronize_irq(); kernel/irq/handle.c, __irq_wake_thread(), 6.12',
+    grade: 'read',
     mutants: {
       'no thread is counted': { threaded_desc: provides({ actions: { wakeThread: assign({ runThread: true }) } }) },
       'no thread is wanted': { threaded_desc: provides({ actions: { wakeThread: assign({}) } }) },
@@ -119,8 +119,8 @@ kitClaims([
   {
     id: 'KIT-67',
     says: 'on_each_cpu() that waits returns when the function has run on each CPU',
-    source: 'kernel/smp.c, on_each_cpu_cond_mask(), csd_lock_wait(), 6.12',
-    grade: 'memory',
+    source: 'kernel/smp.c, smp_call_function_many_cond(), csd_lock_wait(), 6.12',
+    grade: 'read',
     mutants: {
       'no caller is queued': { flush_queue: provides({ actions: { queue: assign({}) } }) },
       'it does not wait': { flush_queue: provides({ actions: { answerLocked: saysNo } }) },
@@ -130,8 +130,8 @@ kitClaims([
   {
     id: 'KIT-70',
     says: 'when a block of a blocking, srcu or atomic chain has been unregistered, it is called no more',
-    source: 'kernel/notifier.c, blocking_notifier_chain_unregister(), 6.12',
-    grade: 'memory',
+    source: 'kernel/notifier.c, blocking_, srcu_ and atomic_notifier_chain_unregister(), 6.12',
+    grade: 'read',
     mutants: {
       'no one is seen who walks it': { chain: provides({ actions: { enter: assign({}) } }) },
       'it stays in the list': { chain: provides({ actions: { unregister: assign({}) } }) },
@@ -147,7 +147,7 @@ kitClaims([
     id: 'KIT-71',
     says: 'blocks are called by priority, up to one that answers NOTIFY_STOP',
     source: 'kernel/notifier.c, notifier_call_chain(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'none is registered': { stops: provides({ actions: { register: assign({}) } }) },
       'they are called in the order of registration': {

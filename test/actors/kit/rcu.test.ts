@@ -15,7 +15,7 @@ import { always, sometimes } from '../../../sim/property.ts';
 import { kitClaims, provides, threads } from './claims.ts';
 
 const { when } = host;
-const GUARANTEE = 'Documentation/RCU/Design/Requirements/Requirements.rst, "Grace-Period Guarantee"';
+const GUARANTEE = 'Documentation/RCU/Design/Requirements/Requirements.rst, "Grace-Period Guarantee", 6.12';
 const known = { source: 'a test', grade: 'decision' } as const;
 const old = object('old');
 const pointer = cell('pointer', { isOld: true });
@@ -75,7 +75,7 @@ kitClaims([
     id: 'KIT-30',
     says: 'synchronize_rcu() returns once all readers have left that were inside before, so that what it frees is used no more',
     source: GUARANTEE,
-    grade: 'memory',
+    grade: 'read',
     mutants: { 'rcu-readers-are-unseen': { rcu: isUnseen }, 'rcu-is-over-at-once': { rcu: isOverAtOnce } },
     check: (of) =>
       expect(threads([reader, updater], { uses: [old, pointer, of(rcu)], properties: [progress, freed] })).toMatchObject(clean),
@@ -83,8 +83,8 @@ kitClaims([
   {
     id: 'KIT-31',
     says: 'it does not wait for readers that come later',
-    source: GUARANTEE,
-    grade: 'memory',
+    source: 'kernel/rcu/tree.c, comment of call_rcu(), 6.12',
+    grade: 'read',
     mutants: { 'rcu-waits-for-later-ones': { rcu: takesLaterOnes }, 'srcu-waits-for-later-ones': { domain: takesLaterOnes } },
     check: (of) => {
       for (const gp of [of(rcu), of(domain)]) {
@@ -98,8 +98,8 @@ kitClaims([
   {
     id: 'KIT-32',
     says: 'a reader inside nested sections is inside until the outermost ends',
-    source: 'Documentation/RCU/Design/Requirements/Requirements.rst, "RCU is composable"',
-    grade: 'memory',
+    source: GUARANTEE,
+    grade: 'read',
     mutants: {
       'rcu-inner-end-is-the-end': {
         rcu: provides({
@@ -118,8 +118,8 @@ kitClaims([
   {
     id: 'KIT-33',
     says: 'a grace period that is under way does not do for who comes meanwhile',
-    source: 'kernel/rcu/tree.c, rcu_seq_snap(), 6.12',
-    grade: 'memory',
+    source: 'kernel/rcu/rcu.h, rcu_seq_snap(), 6.12',
+    grade: 'read',
     mutants: {
       'rcu-joins-what-is-under-way': {
         rcu: provides({
@@ -141,8 +141,8 @@ kitClaims([
   {
     id: 'KIT-34',
     says: 'a reader of SRCU may sleep, and synchronize_srcu() waits for it',
-    source: 'kernel/rcu/srcutree.c, __synchronize_srcu(), 6.12',
-    grade: 'memory',
+    source: 'kernel/rcu/srcutree.c, srcu_advance_state(), __synchronize_srcu(); Documentation/RCU/checklist.rst, "sleepable RCU", 6.12',
+    grade: 'read',
     mutants: {
       'srcu-readers-are-unseen': { domain: provides({ actions: { enter: assign({}), leave: assign({}) } }) },
       'srcu-is-over-at-once': { domain: isOverAtOnce },
@@ -156,7 +156,7 @@ kitClaims([
     id: 'KIT-35',
     says: 'a callback of call_rcu() runs behind a grace period, and its caller goes on at once',
     source: 'kernel/rcu/tree.c, call_rcu(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'rcu-calls-back-at-once': {
         rcu: provides({

@@ -34,8 +34,8 @@ kitClaims([
   {
     id: 'KIT-20',
     says: 'refcount_inc() of a count that has dropped to 0 saturates it, and is reported',
-    source: 'lib/refcount.c, refcount_warn_saturate(), 6.12',
-    grade: 'memory',
+    source: 'lib/refcount.c, refcount_warn_saturate(); include/linux/refcount.h, __refcount_add(), 6.12',
+    grade: 'read',
     mutants: {
       'refcount-inc-from-zero': { ctxRefs: provides({ guards: { isZero: () => false } }) },
       'refcount-comes-back': { ctxRefs: provides({ actions: { saturateAbove: assign({ count: 1 }) } }) },
@@ -49,8 +49,8 @@ kitClaims([
   {
     id: 'KIT-21',
     says: 'refcount_inc_not_zero() gives no reference once the count has dropped to 0, so that no use comes behind the release',
-    source: 'include/linux/refcount.h, refcount_inc_not_zero(), 6.12',
-    grade: 'memory',
+    source: 'include/linux/refcount.h, __refcount_add_not_zero(), 6.12',
+    grade: 'read',
     mutants: {
       'refcount-not-zero-is-given': { ctxRefs: provides({ guards: { isZero: () => false } }) },
       'refcount-released-early': { ctxRefs: provides({ guards: { isOne: () => true } }) },
@@ -65,7 +65,7 @@ kitClaims([
     id: 'KIT-22',
     says: 'of several who drop references, exactly the one that drops the last walks the release',
     source: 'include/linux/kref.h, kref_put(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'kref-each-releases': { two: provides({ guards: { isOne: () => true } }) },
       'kref-none-releases': { two: provides({ guards: { isOne: () => false } }) },
@@ -79,8 +79,8 @@ kitClaims([
   {
     id: 'KIT-23',
     says: 'a use of memory that another has freed, and a second kfree(), are reported with both threads',
-    source: 'mm/kasan/report.c, "slab-use-after-free", "double-free", 6.12',
-    grade: 'memory',
+    source: 'mm/kasan/report.c, "double-free"; mm/kasan/report_generic.c, "slab-use-after-free", 6.12',
+    grade: 'read',
     mutants: {
       'object-is-never-freed': { ctx: provides({ actions: { free: assign({}) } }) },
       'object-is-always-there': { ctx: provides({ guards: { isAllocated: () => true } }) },

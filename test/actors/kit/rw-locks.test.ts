@@ -97,8 +97,8 @@ kitClaims([
   {
     id: 'KIT-7',
     says: 'a writer of an rw_semaphore is alone, readers are together, and who sleeps is woken',
-    source: 'kernel/locking/rwsem.c, 6.12',
-    grade: 'memory',
+    source: 'kernel/locking/rwsem.c, rwsem_mark_wake(), rwsem_try_write_lock(), 6.12',
+    grade: 'read',
     mutants: {
       'rwsem-free-to-all': { sem: provides({ guards: free }) },
       'rwsem-wakes-no-one': { sem: provides({ actions: { release: assign({ writer: null, readers: [] }) } }) },
@@ -114,7 +114,7 @@ kitClaims([
     id: 'KIT-8',
     says: 'while readers hold an rw_semaphore and a writer waits, a reader that comes waits, so that down_read() twice may lock up',
     source: 'kernel/locking/rwsem.c, rwsem_down_read_slowpath(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'rwsem-readers-first': {
         sem: provides({
@@ -134,8 +134,8 @@ kitClaims([
   {
     id: 'KIT-9',
     says: 'downgrade_write() lets no writer in before the reader that it makes is done, and lets readers in',
-    source: 'kernel/locking/rwsem.c, downgrade_write(), 6.12',
-    grade: 'memory',
+    source: 'kernel/locking/rwsem.c, __downgrade_write(), rwsem_downgrade_wake(), 6.12',
+    grade: 'read',
     mutants: {
       'rwsem-downgrade-drops-it': {
         sem: provides({ actions: { downgrade: assign({ writer: null }), release: assign({ writer: null, readers: [] }) } }),
@@ -171,8 +171,8 @@ kitClaims([
   {
     id: 'KIT-11',
     says: 'what stands between read_seqcount_begin() and a read_seqcount_retry() that is false was read while no one wrote',
-    source: 'include/linux/seqlock.h, read_seqcount_retry(), 6.12',
-    grade: 'memory',
+    source: 'include/linux/seqlock.h, do___read_seqcount_retry(), do_raw_write_seqcount_begin(), 6.12',
+    grade: 'read',
     mutants: {
       'seqcount-begins-even': { count: provides({ actions: { begin: assign({}) } }) },
       'seqcount-ends-unseen': { count: provides({ actions: { begin: assign({}), end: assign({}) } }) },
@@ -190,8 +190,8 @@ kitClaims([
   {
     id: 'KIT-12',
     says: 'two writers of a sequence count at once are reported',
-    source: 'Documentation/locking/seqlock.rst, "write side critical sections must be serialized"',
-    grade: 'memory',
+    source: 'Documentation/locking/seqlock.rst, "Write side critical sections must thus be serialized", 6.12',
+    grade: 'read',
     mutants: {
       'seqcount-forgets-its-writer': {
         count: provides({ actions: { begin: assign(({ context: c }) => ({ sequence: c.sequence + 1 })) } }),

@@ -81,7 +81,7 @@ kitClaims([
     id: 'KIT-40',
     says: 'a waiter that puts itself on the queue before it looks at its condition misses no wake-up',
     source: WAIT,
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'no waiter joins': { q: provides({ actions: { join: assign({}) } }) },
       'no waiter is woken': { q: provides({ actions: { wake: assign({}) } }) },
@@ -115,7 +115,7 @@ kitClaims([
     id: 'KIT-41',
     says: 'wake_up() wakes one of those that wait exclusively, and wake_up_all() all',
     source: 'kernel/sched/wait.c, __wake_up_common(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'no waiter joins': { q: nothing },
       'all are exclusive once': { q: provides({ actions: { leave: assign({}), walkOn: assign({ walk: undefined }) } }) },
@@ -128,8 +128,8 @@ kitClaims([
   {
     id: 'KIT-42',
     says: 'a wait with a time-out ends in either way: what it waits for, or its timer, which may expire at any time',
-    source: 'kernel/time/sleep_timeout.c, schedule_timeout(); include/linux/wait.h, ___wait_cond_timeout(), 6.12',
-    grade: 'memory',
+    source: 'kernel/time/timer.c, schedule_timeout(); include/linux/wait.h, ___wait_cond_timeout(), 6.12',
+    grade: 'read',
     mutants: {
       'the timer never expires': { timeouts: provides({ guards: { isArmed: () => false } }) },
       'the timer is never armed': { timeouts: provides({ actions: { start: assign({}) } }) },
@@ -152,7 +152,7 @@ kitClaims([
     id: 'KIT-43',
     says: 'complete() lets one waiter pass, also one that comes later, and complete_all() all until reinit_completion()',
     source: COMPLETION,
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it is not counted': { c: provides({ guards: { isDone: () => false } }) },
       'all are one': { c: provides({ actions: { completeAll: assign({ done: 1, waiters: [] }) } }) },
@@ -168,7 +168,7 @@ kitClaims([
     id: 'KIT-44',
     says: 'try_wait_for_completion() takes what is done and never waits, and completion_done() takes nothing',
     source: 'kernel/sched/completion.c, try_wait_for_completion(), completion_done(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it takes nothing': { c: provides({ actions: { give: assign({}) } }) },
       'it never succeeds': { c: provides({ guards: { isDone: () => false } }) },
@@ -184,7 +184,7 @@ kitClaims([
     id: 'KIT-45',
     says: 'rcuwait_wake_up() finds the task that waits, or the task sees what was changed before the wake-up',
     source: 'include/linux/rcuwait.h, rcuwait_wait_event(); kernel/exit.c, rcuwait_wake_up(), 6.12',
-    grade: 'memory',
+    grade: 'read',
     mutants: {
       'it does not say who waits': { r: provides({ actions: { prepare: assign({}) } }) },
       'its task is gone at once': { r: provides({ actions: { prepare: assign({ task: null }) } }) },
