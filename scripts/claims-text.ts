@@ -1,9 +1,10 @@
 /**
  * The claims as documents: docs/claims.json for programs, docs/claims.md for people. Both come from
- * the lists that the tests walk.
+ * the lists that the tests walk, and, for the kit, from docs/domain/kit.md and its tests.
  */
 import { ALL_CLAIMS } from '../test/claims/all.ts';
 import { type Claim, SHOWN_WITHIN, type Show } from '../test/claims/claim.ts';
+import { type KitRow, kitRows } from '../test/claims/kit.ts';
 
 const boundOf = (scenario: string): string => (scenario in SHOWN_WITHIN ? ` --deviations ${SHOWN_WITHIN[scenario]}` : '');
 const commandOf = ({ scenario, variant }: Show): string => `worldswitch explore ${scenario} --variant ${variant}${boundOf(scenario)}`;
@@ -26,8 +27,17 @@ const rowOf = ({ id, says, source, shows, verdict, mutants, why }: Claim) => {
   };
 };
 
+/** The same of a claim of the kit, which is seen in races of its tests alone. */
+const kitRowOf = ({ id, says, source, grade, tests, mutants }: KitRow) => ({
+  ...rowOf({ id, says, source, shows: [], verdict: 'holds', mutants: [] as never, check: () => {} }),
+  grade,
+  tests,
+  mutants,
+});
+
 /** One line for each claim, so that a change of one is a change of one line. */
-const json = (): string => `[\n${ALL_CLAIMS.map((claim) => `  ${JSON.stringify(rowOf(claim))}`).join(',\n')}\n]\n`;
+const json = (): string =>
+  `[\n${[...ALL_CLAIMS.map(rowOf), ...kitRows().map(kitRowOf)].map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`;
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => `\`${text}\``;
@@ -51,6 +61,9 @@ function rowText({ id, says, shows, verdict, mutants }: Claim): string {
   ];
   return `| ${cells.join(' | ')} |`;
 }
+
+const kitRowText = ({ id, says, grade, tests, mutants }: KitRow): string =>
+  `| ${[id, cell(says), grade, lines(tests.map(code)), lines(mutants.map(cell))].join(' | ')} |`;
 
 const reasonText = ({ id, why }: Claim): string => `- ${id}: ${why}.`;
 
@@ -84,6 +97,15 @@ ${partly.map(reasonText).join('\n')}
 What sentences of the sources say besides, and nothing here checks:
 
 ${ALL_CLAIMS.flatMap(notText).join('\n')}
+
+## The kit
+
+What [domain/kit.md](domain/kit.md) claims of each primitive of the kernel. Each row is played in all schedules of races of its own; its mutants are
+machines of the primitive, or functions of the kernel, that do one thing wrong in that test alone.
+
+| Claim | What it says | Grade | Tests | Fails under |
+| --- | --- | --- | --- | --- |
+${kitRows().map(kitRowText).join('\n')}
 `;
 }
 

@@ -7,8 +7,7 @@ import { cell } from '../../../actors/kit/cell.ts';
 import { kthread } from '../../../actors/kit/kthread.ts';
 import { local } from '../../../actors/kit/local.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
-import { spinlock } from '../../../actors/kit/spinlock.ts';
-import { hrtimer, timer } from '../../../actors/kit/timer.ts';
+import { timer } from '../../../actors/kit/timer.ts';
 import { type Workqueue, workqueue } from '../../../actors/kit/workqueue.ts';
 import { outgoing } from '../../../events/event.ts';
 import { happens, holds } from '../../../sim/host/race-properties.ts';
@@ -250,8 +249,6 @@ kitClaims([
 describe('what those contracts do not promise', () => {
   it('a thread that looks before it says that it sleeps misses its stop', () =>
     broken([worker, blind], [[blind.wakeUp(), blind.stop()]], [], 'deadlock'));
-  it('KIT-51 a thread that is stopped before it has run never runs its function', () =>
-    clean([worker], [[worker.wakeUp(), worker.stop()]], [may('skipped', (s) => s.ran === 0)]));
   it('cancel_work() does not wait', () => broken([wq], [[wq.queue('item'), wq.cancel('item'), free]], [late], 'seen.late'));
   it('after cancel_work_sync() another may queue the item', () =>
     broken([wq], [[wq.queue('item'), wq.cancelSync('item'), free], [wq.queue('item')]], [late], 'seen.late'));
@@ -266,26 +263,4 @@ describe('what those contracts do not promise', () => {
   it('timer_delete() does not wait', () =>
     broken([tm], [[tm.mod()], [tm.pending(did), when([did.is(true), [tm.delete(), free]])]], [late], 'seen.late'));
   it('after timer_delete_sync() another may arm the timer', () => broken([tm], [[tm.deleteSync(), free], [tm.mod()]], [late], 'seen.late'));
-});
-
-describe('KIT-62 timer_delete_sync() never returns', () => {
-  const s = spinlock('s');
-  const locks = timer('locks', () => [s.lock(), s.unlock()]);
-  it('under a lock that the function takes', () =>
-    broken([locks, s], [[locks.mod()], [s.lockIrqsave(), locks.deleteSync(), s.unlockIrqrestore()]], [], 'deadlock'));
-  it('in the function', () => {
-    const own: ReturnType<typeof timer> = timer('own', () => [own.deleteSync()]);
-    broken([own], [[own.mod()]], [], 'deadlock');
-  });
-  it('and the function itself never gets a lock from a holder on its CPU that leaves softirqs on', () => {
-    broken([locks, s], [[locks.mod(), s.lock(), s.unlock()]], [], 'deadlock');
-    clean([locks, s], [[locks.mod(), s.lockIrqsave(), s.unlockIrqrestore()]]);
-  });
-});
-
-describe('KIT-63 hrtimer_cancel()', () => {
-  const hr = hrtimer('hr', () => [...body, seen.load('ran', ran)], { restarts: (_t, l) => ran.of(l) === 1 });
-  const cancels = (item: HostItem) => [[hr.start()], [seen.load('ran', ran), when([ran.is(1), [item, free]])]];
-  it('ends an hrtimer whose function restarts it', () => clean([hr], cancels(hr.cancel()), [late, may('restarted', (s) => s.ran === 2)]));
-  it('and hrtimer_try_to_cancel() alone may not', () => broken([hr], cancels(hr.tryToCancel(local<number>('tried'))), [late], 'seen.late'));
 });

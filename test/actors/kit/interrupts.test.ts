@@ -9,7 +9,6 @@ import { local } from '../../../actors/kit/local.ts';
 import { type Block, type ChainKind, type NotifierChain, notifierChain } from '../../../actors/kit/notifier.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { smpCall } from '../../../actors/kit/smp-call.ts';
-import { spinlock } from '../../../actors/kit/spinlock.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import { outgoing } from '../../../events/event.ts';
 import { happens, holds } from '../../../sim/host/race-properties.ts';
@@ -17,7 +16,7 @@ import type { Property } from '../../../sim/property.ts';
 import { kitClaims, provides } from './claims.ts';
 import { raced } from './raced.ts';
 
-const { when, step } = host;
+const { when } = host;
 const seen = cell('seen', { ran: 0, other: 0, freed: false, late: false });
 interface Seen {
   readonly ran: number;
@@ -179,12 +178,6 @@ describe('what those contracts do not promise', () => {
 });
 
 describe('a handler', () => {
-  const s = spinlock('s');
-  const locks = interrupt('locks', { handler: () => [s.lock(), s.unlock()] });
-  it('KIT-66 that takes a lock never gets it from a holder on its CPU that has interrupts on', () => {
-    expect(of([locks, s], [kernel(locks.raise(), s.lock(), s.unlock())]).broken).toEqual(['deadlock']);
-    clean([locks, s], [kernel(locks.raise(), s.lockIrqsave(), s.unlockIrqrestore())]);
-  });
   it('runs on top of what its CPU runs, at any point', () =>
     clean(
       [irq],
@@ -198,12 +191,4 @@ describe('a handler', () => {
   });
   it('of a call runs on one CPU, the own one included', () =>
     clean([flush], [(env) => [flush.single(env, () => 'pcpu:1'), flush.single(env, () => 'pcpu:0'), ...looks(2)]], [late]));
-  it('KIT-68 of two CPUs that call each other and wait with interrupts off never runs', () => {
-    const both: Items = (env) => [
-      step('local_irq_disable', { irqs: false }),
-      flush.many(env, () => env.cpus),
-      step('local_irq_enable', { irqs: true }),
-    ];
-    expect(of([flush], [both, both]).broken).toEqual(['deadlock']);
-  });
 });

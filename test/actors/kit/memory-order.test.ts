@@ -11,13 +11,13 @@ import { syscall } from '../../../actors/kit/syscall.ts';
 import { waitQueue } from '../../../actors/kit/wait-queue.ts';
 import type { GuestItem } from '../../../actors/kvm/guest-program.ts';
 import { scenario } from '../../../api/scenario.ts';
-import type { Patch } from '../../../sim/host/mechanism.ts';
 import { progress } from '../../../sim/properties/liveness.ts';
 import { always, sometimes } from '../../../sim/property.ts';
+import { kitClaims, provides } from './claims.ts';
 import { finals, threadsOf } from './litmus.ts';
 import { raced } from './raced.ts';
 import { oracleFinals } from './tso-oracle.ts';
-import { changedBy, LIFO, NO_FENCE, PLAIN_XCHG } from './wrong-buffers.ts';
+import { LIFO, NO_FENCE, PLAIN_XCHG } from './wrong-buffers.ts';
 
 const { loop, when, leaveLoop } = host;
 const known = { source: 'a test', grade: 'decision' } as const;
@@ -51,17 +51,24 @@ describe('two sides that store and then look', () => {
     'smp_mb()': [true, (mine) => [mem.store(mine, 1), smpMb()]],
     'smp_store_mb()': [true, (mine) => [mem.storeMb(mine, 1)]],
   };
-  const found = (way: string, patch?: Patch): boolean => {
+  const found = (way: string): boolean => {
     const [, store] = WAYS[way]!;
     const a = [...store('x'), mem.load('y', r), tells('a')];
     const b = [...store('y'), mem.loadAcquire('x', r), tells('b')];
-    return changedBy(patch, () => isMissed(sides(a, b)));
+    return isMissed(sides(a, b));
   };
-  describe('KIT-115 smp_mb() and smp_store_mb() keep a store before a later load; the others do not', () => {
-    it.each(Object.entries(WAYS))('%s', (way, [isOrdered]) => expect(found(way)).toBe(isOrdered));
-    it('fails where nothing waits for smp_mb()', () => expect(found('smp_mb()', NO_FENCE)).toBe(false));
-    it('fails where no locked instruction waits', () => expect(found('smp_store_mb()', PLAIN_XCHG)).toBe(false));
-  });
+  kitClaims([
+    {
+      id: 'KIT-115',
+      says: 'smp_mb() and smp_store_mb() keep a store before a later load; smp_wmb(), smp_rmb() and smp_store_release() do not',
+      source: 'arch/x86/include/asm/barrier.h, 6.12',
+      grade: 'read',
+      mutants: { 'nothing waits for smp_mb()': { host: NO_FENCE }, 'no locked instruction waits': { host: PLAIN_XCHG } },
+      check: () => {
+        for (const [way, [isOrdered]] of Object.entries(WAYS)) expect(found(way), way).toBe(isOrdered);
+      },
+    },
+  ]);
   it('may be a guest and a thread of the host', () => {
     const a: readonly GuestItem[] = [mem.store('x', 1), mem.load('y', r), tells('a')];
     const race = {
@@ -103,21 +110,25 @@ describe('a spinlock under tso', () => {
   const adds = [mem.load('x', r), mem.store('x', (_t: object, l: object) => r.of(l)! + 1)];
   const section = (field: 'a' | 'b') => [...adds, out.store(field, 1)];
   const inside = (field: 'a' | 'b'): readonly HostItem[] => [lock.lock(), ...adds, lock.unlock(), out.store(field, 1)];
-  const locked = (patch?: Patch) =>
-    changedBy(patch, () => raced({ ...sides(inside('a'), inside('b'), [mem, out, lock]), properties: [alone, waits] }));
-  it('KIT-116 spin_unlock() is a store that may wait, and what the lock keeps apart stays apart', () => {
-    expect(locked()).toMatchObject({ verdict: 'clean', exhausted: true, missed: [] });
-    expect(raced({ ...sides(section('a'), section('b')), properties: [alone] }).broken).toEqual(['lock.lost']);
-  });
-  it.each([
-    ['a buffer that is last in, first out', LIFO],
-    [
-      'a lock that is always free',
-      {
-        machines: { lock: (machine) => machine.provide({ guards: { isFree: () => true }, actions: { release: assign({ owner: null }) } }) },
-      } satisfies Patch,
-    ],
-  ])('KIT-116 fails with %s', (_what, patch) => expect(locked(patch).broken).toEqual(['lock.lost']));
+  kitClaims([
+    {
+      id: 'KIT-116',
+      says: 'spin_unlock() is a store that may wait, and what the lock keeps apart stays apart',
+      source: 'arch/x86/include/asm/qspinlock.h, native_queued_spin_unlock(), 6.12',
+      grade: 'read',
+      mutants: {
+        'a buffer that is last in, first out': { host: LIFO },
+        'a lock that is always free': {
+          lock: provides({ guards: { isFree: () => true }, actions: { release: assign({ owner: null }) } }),
+        },
+      },
+      check: (of) => {
+        const locked = sides(inside('a'), inside('b'), [mem, out, of(lock)]);
+        expect(raced({ ...locked, properties: [alone, waits] })).toMatchObject({ verdict: 'clean', exhausted: true, missed: [] });
+        expect(raced({ ...sides(section('a'), section('b')), properties: [alone] }).broken).toEqual(['lock.lost']);
+      },
+    },
+  ]);
 });
 
 describe('a waker that looks whether anyone waits: waitqueue_active()', () => {
