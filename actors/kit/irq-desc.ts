@@ -5,7 +5,7 @@
  * __disable_irq(), __enable_irq(), __synchronize_hardirq(); kernel/irq/handle.c,
  * __irq_wake_thread()
  */
-import { assign, emit, setup } from 'xstate';
+import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { IrqDescEvent } from '../../events/kit-waits.ts';
 
@@ -50,7 +50,10 @@ export const irqDescMachine = setup({
     takeThread: assign({ runThread: false }),
     threadDone: assign({ threads: ({ context: c }) => c.threads - 1 }),
     disable: assign({ depth: ({ context: c }) => c.depth + 1 }),
-    enable: assign(({ context: c }) => ({ depth: c.depth - 1, ...(c.depth === 1 && { pending: false }) })),
+    enable: enqueueActions(({ context: c, event, enqueue }) => {
+      if (c.depth === 0) throw new Error(`${sender(event)} enables an interrupt that is not disabled: "Unbalanced enable for IRQ"`);
+      enqueue.assign({ depth: c.depth - 1, ...(c.depth === 1 && { pending: false }) });
+    }),
   },
 }).createMachine({
   id: 'irqDesc',

@@ -177,6 +177,11 @@ describe('what those contracts do not promise', () => {
   });
 });
 
+it('an interrupt is enabled as often as it was disabled, and no more', () =>
+  expect(() => of([irq], [kernel(irq.disable(), irq.enable(), irq.enable())])).toThrow(
+    'thread:p0/0 enables an interrupt that is not disabled: "Unbalanced enable for IRQ"',
+  ));
+
 describe('a handler', () => {
   it('runs on top of what its CPU runs, at any point', () =>
     clean(
