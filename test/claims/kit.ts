@@ -10,7 +10,7 @@ export interface KitRow {
   readonly source: string;
   readonly grade: string;
   readonly tests: readonly string[];
-  /** What is wrong in the mutant, in words: these are machines and paths of a test, no `--mutant`. */
+  /** What is wrong in each, in words: machines and paths of a test, and no name for `--mutant`. */
   readonly mutants: readonly string[];
 }
 

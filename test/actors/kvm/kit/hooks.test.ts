@@ -1,7 +1,6 @@
 /** Where a race comes into KVM_RUN, and what of it takes part: hooks, requests, paths, switches. */
 import { describe, expect, it } from 'vitest';
 import { type HostEnv, type HostPath, host } from '../../../../actors/host/host-env.ts';
-import { cell } from '../../../../actors/kit/cell.ts';
 import { requestHandler } from '../../../../actors/kvm/kit-exits.ts';
 import { vcpu } from '../../../../actors/kvm/kit-here.ts';
 import { request } from '../../../../actors/kvm/kit-requests.ts';
@@ -11,10 +10,9 @@ import { race } from '../../../../sim/host/race.ts';
 import { hooksOf } from '../../../../sim/host/race-hooks.ts';
 import { VENDORS } from '../../../../sim/host/vendors.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
-import { ARCHES, comes, kvmRaced, step, TEST, wrong } from './kvm-raced.ts';
+import { ARCHES, step, TEST } from './kvm-raced.ts';
 
 const { path } = host;
-const CLEAN = { verdict: 'clean', exhausted: true };
 const names = (items: readonly Item<never, never, never>[] | HostPath['items']): readonly string[] =>
   items.flatMap((item) => (item.kind === 'step' ? [item.name] : []));
 
@@ -70,21 +68,4 @@ describe('what a race declares', () => {
     expect(made.kvm!(on('off')).requests).toEqual({});
     expect(made.patch!(on('off'))).toEqual({});
   });
-});
-
-it('user space answers each exit once', () => {
-  const answers = cell('answers', { n: 0 });
-  const user = () => [answers.addReturn('n', 1)];
-  const made = kvmRaced({
-    guest: [{ asks: {} }, { intercept: { name: 'cpuid' } }, { tells: {} }],
-    properties: [wrong<{ n: number }>(answers, ({ n }) => n > 1), comes<{ n: number }>(answers, ({ n }) => n === 1)],
-    race: {
-      uses: [answers],
-      exits: {
-        asks: { summary: TEST, source: TEST, user },
-        tells: { summary: TEST, source: TEST, user: (_env: HostEnv) => [step('hears')] },
-      },
-    },
-  });
-  expect(made).toMatchObject(CLEAN);
 });
