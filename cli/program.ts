@@ -65,6 +65,8 @@ function describe(
     if (parse) option.argParser(parse);
     commander.addOption(option);
   }
+  const required = command.options.filter(({ isRequired }) => isRequired).map(({ flags }) => flags);
+  if (required.length > 0) commander.usage(['[options]', ...required, command.operands].join(' '));
   commander.addHelpText('after', examplesText(command, columns));
   commander.action(async (...given: unknown[]) => {
     // Commander gives the operands, the options, and itself.

@@ -11,6 +11,7 @@
 import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RwlockEvent } from '../../events/kit.ts';
+import { refuseUnlock } from '../host/bad-unlock.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import type { StepSpec } from '../path/path.ts';
 import { PER, primitive, restOf, WHERE } from './checked.ts';
@@ -48,7 +49,8 @@ const held = (c: RwlockContext, by: ActorId, writes: boolean): Partial<RwlockCon
 
 function released(c: RwlockContext, by: ActorId, writes: boolean): Partial<RwlockContext> {
   const at = c.readers.indexOf(by);
-  if (writes ? c.writer !== by : at < 0) throw new Error(`${by} unlocks what it does not hold for ${writes ? 'writing' : 'reading'}`);
+  if (writes ? c.writer !== by : at < 0)
+    refuseUnlock(by, writes ? (c.writer === null ? [] : [c.writer]) : c.readers, `holds it for ${writes ? 'writing' : 'reading'}`);
   return writes ? { writer: null } : { readers: c.readers.filter((_, place) => place !== at) };
 }
 

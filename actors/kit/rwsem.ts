@@ -13,6 +13,7 @@
 import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { RwsemEvent } from '../../events/kit.ts';
+import { refuseUnlock } from '../host/bad-unlock.ts';
 import { fatalSignalPending, type HostItem, host } from '../host/host-env.ts';
 import type { Source } from '../path/path.ts';
 import { INTO, PER, primitive, restOf, WHERE } from './checked.ts';
@@ -52,7 +53,8 @@ const held = (c: RwsemContext, by: ActorId, writes: boolean): RwsemContext =>
 
 function released(c: RwsemContext, by: ActorId, writes: boolean): RwsemContext {
   const at = c.readers.indexOf(by);
-  if (writes ? c.writer !== by : at < 0) throw new Error(`${by} ups what it does not hold for ${writes ? 'writing' : 'reading'}`);
+  if (writes ? c.writer !== by : at < 0)
+    refuseUnlock(by, writes ? (c.writer === null ? [] : [c.writer]) : c.readers, `holds it for ${writes ? 'writing' : 'reading'}`);
   return writes ? { ...c, writer: null } : { ...c, readers: c.readers.filter((_, place) => place !== at) };
 }
 

@@ -14,6 +14,7 @@ import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { ThreadEvent } from '../../events/index.ts';
 import type { SpinEvent } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
+import { refuseUnlock } from '../host/bad-unlock.ts';
 import { type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { otherwise, type StepSpec } from '../path/path.ts';
 import { ITEMS, maybe, PER, primitive, restOf, WHERE } from './checked.ts';
@@ -35,7 +36,7 @@ const spinlockMachine = setup({
     answerTaken: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: false })),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      if (c.owner !== accessor(event)) throw new Error(`${accessor(event)} unlocks what ${c.owner ?? 'no actor'} holds`);
+      if (c.owner !== accessor(event)) refuseUnlock(accessor(event), c.owner === null ? [] : [c.owner]);
       enqueue.assign({ owner: null });
     }),
   },

@@ -93,6 +93,7 @@ function kindOf<T, L, E extends AnyEvent>(item: Item<T, L, E>): string {
     path,
   } = (item ?? {}) as { readonly kind?: string; readonly name?: string; readonly path?: { readonly name?: string } };
   if (kind === 'return') return 'leavePath';
+  if (Array.isArray(item) || typeof item === 'function') return Array.isArray(item) ? 'list' : 'function';
   return [kind ?? String(item), called ?? path?.name].filter(Boolean).join(' ');
 }
 
@@ -117,9 +118,17 @@ function checkItems<T, L, E extends AnyEvent>(items: readonly Item<T, L, E>[], p
   for (const [i, item] of items.entries()) checkItem(item, itemAt(place, items, i));
 }
 
+/** What is said of something that is no item. */
+function oddText(value: unknown): string {
+  if (Array.isArray(value)) return 'a list; expected its items in its place: ...list';
+  const expected = 'expected a step, call, loop, when, note, stop, leaveLoop or leavePath';
+  if (typeof value === 'function') return `a function; ${expected}, as the function gives it: lock.lock() for lock.lock`;
+  if (typeof value === 'object' && value !== null && 'parts' in value) return `a primitive; ${expected}: one of its steps`;
+  return `${shown(value)}; ${expected}`;
+}
+
 function checkItem<T, L, E extends AnyEvent>(item: Item<T, L, E>, at: string): void {
-  if (typeof item !== 'object' || item === null || !Object.hasOwn(ITEMS, item.kind))
-    throw new PathError(`${at} is ${shown(item)}; expected a step, call, loop, when, note, stop, leaveLoop or leavePath`);
+  if (typeof item !== 'object' || item === null || !Object.hasOwn(ITEMS, item.kind)) throw new PathError(`${at} is ${oddText(item)}`);
   const { kind, ...rest } = item;
   checkKeys(rest, ITEMS[kind], at);
   needKeys(rest, NEEDED[kind], at);
@@ -139,7 +148,9 @@ function checkStep<T, L, E extends AnyEvent>(spec: StepSpec<T, L, E>, at: string
 }
 
 function checkCase<T, L, E extends AnyEvent>(one: Case<T, L, E>, at: string): void {
-  if (!Array.isArray(one) || one.length !== 2 || typeof one[0] !== 'function' || !Array.isArray(one[1]))
+  if (Array.isArray(one) && one.length === 2 && !fn[1](one[0]))
+    throw new PathError(`${at}: its test is ${shown(one[0])}; expected ${fn[0]}`);
+  if (!Array.isArray(one) || one.length !== 2 || !Array.isArray(one[1]))
     throw new PathError(`${at} is ${shown(one)}; expected a test and a list of items`);
   checkItems(one[1] as readonly Item<T, L, E>[], at);
 }
