@@ -7,6 +7,8 @@ export interface OptionSpec {
   readonly flags: string;
   readonly description: string;
   readonly choices?: readonly string[];
+  /** The command does not go without it, and says so itself. */
+  readonly isRequired?: true;
   /** Text to value; `previous` is what the same option gave before. Throws InvalidArgumentError. */
   readonly parse?: (text: string, previous: unknown) => unknown;
   /** May be given more than once; else a second value would silently be the one that counts. */

@@ -220,7 +220,7 @@ export const COMMAND: Command = {
   operands: '<scenario>',
   details: [
     'Outcomes are taken over all schedules, to wherever each run ends by itself: "in all" of them, "reachable" in some, "never"; in --json each has a witness, the choices by label.',
-    'A column stands there if what takes part in some variant can bring it about, or did. A variant whose paths sleep with preemption off, or leave a count unbalanced, is "refused", with the step.',
+    'A column stands there if what takes part in some variant can bring it about, or did. A variant whose paths sleep with preemption off, leave a count unbalanced, or drop a lock that they do not hold, is "refused", with the step or the lock.',
     'Below the table stands which `sometimes` properties a variant never meets: what its race is about did not happen.',
     'Exit code 1: some variant violates a property, or is refused. 4: some search ended before it had a verdict.',
   ],

@@ -6,13 +6,14 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { shippedNames } from '../api/shipped-scenarios.ts';
+import { didYouMean } from '../events/nearest.ts';
 import { registerOwn } from '../sim/host/own-mechanism.ts';
 import { listed } from '../sim/scenario/issues.ts';
 import { readBytes } from './catalog.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { type ModelFile, noteModelFile } from './model-files.ts';
 import { placeOf, withPlace } from './module-place.ts';
-import { resolveOwnImports, unpromisedIn } from './own-imports.ts';
+import { ENTRIES, resolveOwnImports, unpromisedIn } from './own-imports.ts';
 
 const FILE_BYTES_MAX = 1 << 24;
 
@@ -35,7 +36,17 @@ export function hashOf(path: string, file: string): string {
 }
 
 /** How V8 says that a module imports a name which the other one does not export. */
-const NO_EXPORT = /does not provide an export named/;
+const NO_EXPORT = /module '(?<from>[^']*)' does not provide an export named '(?<name>[^']*)'/;
+
+/** What to import in the place of a name that is not exported. */
+async function exportedFor({ from, name }: Readonly<Record<string, string>>): Promise<string> {
+  const entry = ENTRIES[from!];
+  if (entry === undefined) return 'a name that the other module exports';
+  const meant = didYouMean(name!, Object.keys((await import(entry)) as object))
+    .replace('; did you mean ', '')
+    .replace('?', '');
+  return meant === '' ? `a name that is exported; docs/api-report.md lists those of ${from}` : `${meant}, which ${from} exports`;
+}
 
 const SHOWS = 'WORLDSWITCH_DEBUG=1, which shows where';
 /** Errors that say what is wrong with what an author has given, and what was expected. */
@@ -43,20 +54,33 @@ const SENTENCES: readonly string[] = ['MechanismError', 'KitError', 'PathError',
 const OF_SENTENCES = 'docs/kit.md has the kit, docs/extend.md what a module exports';
 
 /** What to do about each way in which an import fails. */
-function attemptFor(error: unknown, file: string): string {
+async function attemptFor(error: unknown, file: string): Promise<string> {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ERR_MODULE_NOT_FOUND') return 'npm install what it imports, in the folder of the module';
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'a JavaScript file (.js, .mjs): compile it first';
   if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return 'docs/extend.md names what the package exports';
   if (!(error instanceof SyntaxError)) return SHOWS;
-  return NO_EXPORT.test(error.message)
-    ? 'a name that is exported; docs/api-report.md lists those of worldswitch/extend'
-    : `node --check ${file} shows the place`;
+  const lacks = NO_EXPORT.exec(error.message)?.groups;
+  return lacks ? exportedFor(lacks as Record<string, string>) : `node --check ${file} shows the place`;
+}
+
+/** What a module comes to. Once nothing is left to do, what it awaits will never come. */
+async function settled<V>(imported: Promise<V>, file: string): Promise<V> {
+  let giveUp = (): void => {};
+  const never = new Promise<never>((_, reject) => {
+    giveUp = () => reject(invalid(`${file} awaits something that never comes`, { attempt: 'no await at the top level of the module' }));
+  });
+  process.once('beforeExit', giveUp);
+  try {
+    return await Promise.race([imported, never]);
+  } finally {
+    process.off('beforeExit', giveUp);
+  }
 }
 
 async function importFrom(path: string, { file, cwd }: ModelFile): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+    return await settled(import(pathToFileURL(path).href) as Promise<Readonly<Record<string, unknown>>>, file);
   } catch (error) {
     const unpromised = unpromisedIn(error);
     if (unpromised !== null)
@@ -64,6 +88,7 @@ async function importFrom(path: string, { file, cwd }: ModelFile): Promise<Reado
         expected: 'worldswitch/extend, which has all that a module needs, under the same names',
         attempt: `replace '${unpromised}' by 'worldswitch/extend'; docs/extend.md lists what is there`,
       });
+    if (error instanceof CliError) throw error;
     const place = placeOf(error, cwd);
     const sentence = error instanceof Error && SENTENCES.includes(error.name);
     if (sentence) throw invalid(withPlace(`${file}: ${error.message}`, place), { attempt: OF_SENTENCES }, { cause: error });
@@ -71,7 +96,7 @@ async function importFrom(path: string, { file, cwd }: ModelFile): Promise<Reado
     // It is a module, and its own code has thrown: the loader has no place in it.
     if (place !== null || !(error instanceof Error))
       throw invalid(withPlace(`${file} throws while it is imported: ${message}`, place), { attempt: SHOWS }, { cause: error });
-    const rest = { expected: 'an ES module', attempt: attemptFor(error, file) };
+    const rest = { expected: 'an ES module', attempt: await attemptFor(error, file) };
     throw invalid(`${file} cannot be imported: ${message}`, rest, { cause: error });
   }
 }

@@ -104,7 +104,7 @@ export const COMMAND: Command = {
     'A folder that is there already is refused.',
   ],
   options: [
-    { flags: '--arch <arch>', description: 'the host that the race is on', choices: ARCHES.options },
+    { flags: '--arch <arch>', description: 'the host that the race is on', choices: ARCHES.options, isRequired: true },
     { flags: '--dir <folder>', description: 'the folder to make (default: ./NAME)' },
   ],
   isFixed: true,

@@ -12,7 +12,7 @@ import * as nodeModule from 'node:module';
 const HERE = import.meta.url;
 
 /** The entry points, as modules of the running program: it may run from its sources. */
-const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
+export const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
   ['index', 'extend', 'kit', 'journal', 'timeline'].map((name) => [
     name === 'index' ? 'worldswitch' : `worldswitch/${name}`,
     new URL(`../api/${name}${HERE.slice(HERE.lastIndexOf('.'))}`, HERE).href,

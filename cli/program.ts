@@ -80,6 +80,8 @@ function describe(
     commander.addOption(option);
     if (!repeats) refuseSecond(commander, option);
   }
+  const required = command.options.filter(({ isRequired }) => isRequired).map(({ flags }) => flags);
+  if (required.length > 0) commander.usage(['[options]', ...required, command.operands].join(' '));
   commander.addHelpText('after', examplesText(command, columns));
   commander.action(async (...given: unknown[]) => {
     // Commander gives the operands, the options, and itself.

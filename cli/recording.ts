@@ -1,6 +1,6 @@
 /** Carries a run to its end and writes its journal: whole under its name, or not at all. */
 import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { RunEnd, RunStart } from '../events/journal.ts';
 import { codeOf } from '../replay/errors.ts';
 import { fileSource } from '../replay/file-source.ts';
@@ -228,11 +228,13 @@ export class Recording {
   }
 
   /**
-   * Keeps the steps so far under a name of their own, which no other run uses.
+   * Keeps the steps so far under a name of their own: in the folder of runs that of the scenario,
+   * so that the next mistake of a module that is being mended takes the place of the last.
    * @returns the name; null where none can be kept
    */
   #keep(run: Run, path: string): string | null {
-    const kept = `${path}.failed`;
+    const isNamed = this.#options.output !== undefined;
+    const kept = isNamed ? `${path}.failed` : join(dirname(path), `${nameIn(this.#start!)}.wsj.failed`);
     try {
       run.sequencer.flush();
       this.#writer?.release(kept);
@@ -242,6 +244,8 @@ export class Recording {
     }
   }
 }
+
+const nameIn = ({ scenario }: RunStart): string => String((scenario as { readonly name?: unknown }).name ?? 'run');
 
 function openFile(path: string) {
   const source = fileSource(path);

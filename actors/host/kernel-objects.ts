@@ -4,6 +4,7 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { LoopEvent, MutexEvent } from '../../events/sched.ts';
+import { refuseUnlock } from './bad-unlock.ts';
 
 export interface MutexContext {
   readonly owner: ActorId | null;
@@ -16,7 +17,7 @@ const SCHEDULER: ActorId = 'sched';
 /** A sleeping lock. @see kernel kernel/locking/mutex.c */
 export const mutexMachine = setup({
   types: { context: {} as MutexContext, events: {} as Stamped<MutexEvent>, emitted: {} as Outgoing },
-  guards: { isFree: ({ context: c }) => c.owner === null, isOwner: ({ context: c, event }) => c.owner === event.from },
+  guards: { isFree: ({ context: c }) => c.owner === null },
   actions: {
     take: assign({ owner: ({ event }) => sender(event) }),
     queue: assign({ waiters: ({ context: c, event }) => [...new Set([...c.waiters, sender(event)])].sort() }),
@@ -24,7 +25,8 @@ export const mutexMachine = setup({
     answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'mutex.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'mutex.locked', acquired: false })),
     answerOwned: emit(({ context: c, event }) => outgoing(sender(event), { type: 'mutex.owned', owned: c.owner !== null })),
-    release: enqueueActions(({ context: c, enqueue }) => {
+    release: enqueueActions(({ context: c, event, enqueue }) => {
+      if (c.owner !== sender(event)) refuseUnlock(sender(event), c.owner === null ? [] : [c.owner]);
       for (const thread of c.waiters) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign({ owner: null, waiters: [] });
     }),
@@ -39,7 +41,7 @@ export const mutexMachine = setup({
       on: {
         'mutex.lock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: ['queue', 'answerBusy'] }],
         'mutex.trylock': [{ guard: 'isFree', actions: ['take', 'answerTaken'] }, { actions: ['leaveQueue', 'answerBusy'] }],
-        'mutex.unlock': { guard: 'isOwner', actions: 'release' },
+        'mutex.unlock': { actions: 'release' },
         'mutex.owned?': { actions: 'answerOwned' },
       },
     },

@@ -1,5 +1,6 @@
 /** Who holds a lock that is for many readers or one writer, and who waits for it. */
 import type { ActorId } from '../../events/event.ts';
+import { refuseUnlock } from '../host/bad-unlock.ts';
 
 export interface Holders {
   readonly writer: ActorId | null;
@@ -17,9 +18,10 @@ export const isFree = ({ writer, readers }: Holders): boolean => writer === null
 export const held = <C extends Holders>(c: C, by: ActorId, writes: boolean): C =>
   writes ? { ...c, writer: by } : { ...c, readers: [...c.readers, by].sort() };
 
-/** @throws Error if it does not hold it so */
-export function released<C extends Holders>(c: C, by: ActorId, writes: boolean, verb: string): C {
+/** @throws BadUnlockError if it does not hold it so */
+export function released<C extends Holders>(c: C, by: ActorId, writes: boolean): C {
   const at = c.readers.indexOf(by);
-  if (writes ? c.writer !== by : at < 0) throw new Error(`${by} ${verb} what it does not hold for ${writes ? 'writing' : 'reading'}`);
+  if (writes ? c.writer !== by : at < 0)
+    refuseUnlock(by, writes ? (c.writer === null ? [] : [c.writer]) : c.readers, `holds it for ${writes ? 'writing' : 'reading'}`);
   return writes ? { ...c, writer: null } : { ...c, readers: c.readers.filter((_, place) => place !== at) };
 }

@@ -63,7 +63,7 @@ export const rwlockMachine = setup({
       enqueue.assign({ head: (event as Asks).writes ? 'writer' : 'reader' });
     }),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      enqueue.assign(released(c, sender(event), (event as Asks).writes, 'unlocks'));
+      enqueue.assign(released(c, sender(event), (event as Asks).writes));
     }),
     answerTaken: emit(({ event }) => outgoing(sender(event), { type: 'rwlock.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(sender(event), { type: 'rwlock.locked', acquired: false })),

@@ -74,12 +74,12 @@ export const rwsemMachine = setup({
       enqueue.assign({ queue: [...c.queue, { id: sender(event), writes: (event as Asks).writes }] });
     }),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      const { context, woken } = wake(released(c, sender(event), (event as Asks).writes, 'ups'));
+      const { context, woken } = wake(released(c, sender(event), (event as Asks).writes));
       for (const thread of woken) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign(context);
     }),
     downgrade: enqueueActions(({ context: c, event, enqueue }) => {
-      const { context, woken } = wake(held(released(c, sender(event), true, 'downgrades'), sender(event), false), false);
+      const { context, woken } = wake(held(released(c, sender(event), true), sender(event), false), false);
       for (const thread of woken) enqueue.emit(outgoing(SCHEDULER, { type: 'sched.wake', thread }));
       enqueue.assign(context);
     }),

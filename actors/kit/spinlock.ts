@@ -13,6 +13,7 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing } from '../../events/event.ts';
 import type { SpinEvent } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
+import { refuseUnlock } from '../host/bad-unlock.ts';
 import { type HostItem, type HostLocals, type HostPath, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { type Ask, isGranted } from '../host/sleeping.ts';
 import { otherwise, type Source, type StepSpec } from '../path/path.ts';
@@ -35,7 +36,7 @@ const spinlockMachine = setup({
     answerTaken: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: true })),
     answerBusy: emit(({ event }) => outgoing(accessor(event), { type: 'spin.locked', acquired: false })),
     release: enqueueActions(({ context: c, event, enqueue }) => {
-      if (c.owner !== accessor(event)) throw new Error(`${accessor(event)} unlocks what ${c.owner ?? 'no actor'} holds`);
+      if (c.owner !== accessor(event)) refuseUnlock(accessor(event), c.owner === null ? [] : [c.owner]);
       enqueue.assign({ owner: null });
     }),
   },

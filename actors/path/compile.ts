@@ -90,6 +90,9 @@ const after = <T, L>(ops: readonly Op<T, L>[], routes: readonly Route<T, L>[], c
 const clearing = <T, L>(locals: readonly string[]): Op<T, L>[] =>
   locals.length ? [{ local: () => Object.fromEntries(locals.map((name) => [name, undefined])) as Partial<L> }] : [];
 
+/** Each branch behind another one, without a step between them, multiplies the ways. */
+const WAYS_MAX = 4096;
+
 /** Where a path without a home would go when it returns: nowhere. */
 const END = '(end)';
 
@@ -157,6 +160,10 @@ class Compiler<T, L, E extends AnyEvent> {
         const routes = item.cases.flatMap(([test, body], i) =>
           after(test === otherwise ? [] : [{ test }], this.entryOf(body, { ...inner, at: [...at, i] }), taken(i)),
         );
+        if (routes.length > WAYS_MAX)
+          throw new PathError(
+            `${scope.prefix}: more than ${WAYS_MAX} ways lead from one step to the next; put a step between its branches`,
+          );
         return item.cases.at(-1)?.[0] === otherwise ? routes : [...routes, ...after([], inner.next, taken(item.cases.length))];
       }
       case 'call':

@@ -4,7 +4,11 @@ import { didYouMean, likest } from '../../events/nearest.ts';
 /** What a key may hold, in words and as a test. */
 export type Fits = readonly [expected: string, fits: (value: unknown) => boolean];
 
-export const fn: Fits = ['a function', (value) => typeof value === 'function'];
+/** One that gives a promise, or an iterator, is not called as the others are. */
+const ODD_FUNCTION = /^(?:Async|Generator|AsyncGenerator)Function$/;
+const isFunction = (value: unknown): boolean =>
+  typeof value === 'function' && !ODD_FUNCTION.test(Object.prototype.toString.call(value).slice('[object '.length, -1));
+export const fn: Fits = ['a function, and no async one', isFunction];
 export const yes: Fits = ['true', (value) => typeof value === 'boolean'];
 export const flag: Fits = ['true or false', (value) => typeof value === 'boolean'];
 export const change: Fits = ['1 or -1', (value) => value === 1 || value === -1];
@@ -26,7 +30,8 @@ const short = (text: string): string => (text.length > SHOWN_CHARS_MAX ? `${text
 
 /** A value in a message, on one line. */
 export function shownValue(value: unknown): string {
-  if (typeof value === 'function') return 'a function';
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'function') return isFunction(value) ? 'a function' : 'an async function or a generator';
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'symbol') return String(value);
   if (value instanceof Promise) return 'a promise';
   try {

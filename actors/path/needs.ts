@@ -4,7 +4,7 @@
  */
 import { PathError } from './path.ts';
 
-/** Actors of one kind that something brings; another one of the same kind is another thing. */
+/** Actors of one kind that something brings. */
 interface Needed {
   readonly kind: string;
 }
@@ -20,12 +20,10 @@ export const needing = <I extends object>(item: I, needs: readonly Needed[]): I 
 
 /** @throws PathError if the item needs what does not take part */
 export function refuseLacking(item: object, uses: ReadonlySet<object>, place: string): void {
-  const lacks = (item as Marked)[NEEDS]?.find((one) => !uses.has(one));
+  const kinds = new Set([...(uses as ReadonlySet<Needed>)].map(({ kind }) => kind));
+  const lacks = (item as Marked)[NEEDS]?.find(({ kind }) => !kinds.has(kind));
   if (lacks === undefined) return;
-  const isOther = [...(uses as ReadonlySet<Needed>)].some(({ kind }) => kind === lacks.kind);
   throw new PathError(
-    isOther
-      ? `${place} is a step of another ${lacks.kind} than the one in \`uses\`; expected one primitive of that name, made once`
-      : `${place} is a step of ${lacks.kind}, which takes no part in the run; expected it in \`uses\` of a mechanism, and no option of that at \`off\``,
+    `${place} is a step of ${lacks.kind}, which takes no part in the run; expected it in \`uses\` of a mechanism, and no option of that at \`off\``,
   );
 }

@@ -204,7 +204,11 @@ export function pathsOf<T, L, E extends AnyEvent>() {
     step: (name: string, spec: StepSpec<T, L, E> = {}): Item<T, L, E> => ({ kind: 'step', name, ...spec }),
     call: (path: Path<T, L, E>, bind?: Call<T, L, E>['bind']): Item<T, L, E> => ({ kind: 'call', path, ...(bind && { bind }) }),
     loop: (...body: readonly Item<T, L, E>[]): Item<T, L, E> => ({ kind: 'loop', body }),
-    when: (...cases: readonly Case<T, L, E>[]): Item<T, L, E> => ({ kind: 'when', cases }),
+    when: (...cases: readonly Case<T, L, E>[]): Item<T, L, E> => {
+      const odd = cases.findIndex((one) => !Array.isArray(one));
+      if (odd >= 0) throw new PathError(`when(): case ${odd + 1} is no list; expected each case in brackets: when([test, [items]], …)`);
+      return { kind: 'when', cases };
+    },
     note: (local: Note<T, L>['local']): Item<T, L, E> => ({ kind: 'note', local }),
     stop: (name: string, again?: (walker: T) => Outgoing): Item<T, L, E> => ({ kind: 'stop', name, ...(again && { again }) }),
     leaveLoop: { kind: 'leaveLoop' } as Item<T, L, E>,

@@ -95,6 +95,7 @@ function kindOf<T, L, E extends AnyEvent>(item: Item<T, L, E>): string {
   if (Array.isArray(item)) return listText(item as readonly AnyItem[]);
   const { kind, name: called, path } = (item ?? {}) as { readonly kind?: string; readonly name?: string; readonly path?: AnyPath };
   if (kind === 'return') return 'leavePath';
+  if (typeof item === 'function') return 'function';
   return [kind ?? String(item), called ?? path?.name].filter(Boolean).join(' ');
 }
 
@@ -120,10 +121,17 @@ export function checkItems<T, L, E extends AnyEvent>(items: readonly Item<T, L, 
   for (const [i, item] of items.entries()) checkItem(item, itemAt(place, items, i));
 }
 
+/** What is said of something that is no item. */
+function oddText(value: unknown): string {
+  const expected = 'expected a step, call, loop, when, note, stop, leaveLoop or leavePath';
+  if (typeof value === 'function') return `a function; ${expected}, as the function gives it: lock.lock() for lock.lock`;
+  if (typeof value === 'object' && value !== null && 'parts' in value) return `a primitive; ${expected}: one of its steps`;
+  return `${shown(value)}; ${expected}`;
+}
+
 function checkItem<T, L, E extends AnyEvent>(item: Item<T, L, E>, at: string): void {
   if (Array.isArray(item)) throw new PathError(`${at}; expected its items: spread it, as in [...syscall(…), step(…)]`);
-  if (typeof item !== 'object' || item === null || !Object.hasOwn(ITEMS, item.kind))
-    throw new PathError(`${at} is ${shown(item)}; expected a step, call, loop, when, note, stop, leaveLoop or leavePath`);
+  if (typeof item !== 'object' || item === null || !Object.hasOwn(ITEMS, item.kind)) throw new PathError(`${at} is ${oddText(item)}`);
   const { kind, ...rest } = item;
   checkKeys(rest, ITEMS[kind], at);
   needKeys(rest, NEEDED[kind], at);
@@ -143,7 +151,9 @@ function checkStep<T, L, E extends AnyEvent>(spec: StepSpec<T, L, E>, at: string
 }
 
 function checkCase<T, L, E extends AnyEvent>(one: Case<T, L, E>, at: string): void {
-  if (!Array.isArray(one) || one.length !== 2 || typeof one[0] !== 'function' || !Array.isArray(one[1]))
+  if (Array.isArray(one) && one.length === 2 && !fn[1](one[0]))
+    throw new PathError(`${at}: its test is ${shown(one[0])}; expected ${fn[0]}`);
+  if (!Array.isArray(one) || one.length !== 2 || !Array.isArray(one[1]))
     throw new PathError(`${at} is ${shown(one)}; expected a test and a list of items`);
   checkItems(one[1] as readonly Item<T, L, E>[], at);
 }

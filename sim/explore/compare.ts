@@ -2,7 +2,9 @@
  * Every variant of a scenario explored, and what each does to host and guests over all schedules:
  * the table the designs are argued by.
  */
+import { BadUnlockError } from '../../actors/host/bad-unlock.ts';
 import { ContextError } from '../../actors/path/path.ts';
+import { ModelError } from '../engine/port.ts';
 import { outcomesIn, outcomesOf } from '../host/outcomes.ts';
 import type { ResolvedScenario } from '../scenario/types.ts';
 import { openSession } from '../session.ts';
@@ -40,14 +42,14 @@ export interface ComparedVariant {
   readonly concerned: readonly string[];
 }
 
-/** A variant that cannot be set up, as its paths break a rule of contexts. */
+/** A variant that breaks a rule of contexts or of a lock, so that nothing follows. */
 export interface RefusedVariant {
   readonly variant: string;
   readonly verdict: 'refused';
   readonly refused: Refusal;
 }
 
-/** The rule that a path breaks, as `scheduling while atomic`, and the step at which. @public */
+/** The rule that is broken, as `scheduling while atomic`, and the step, or the lock, at which. @public */
 export interface Refusal {
   readonly rule: string;
   readonly step: string;
@@ -60,14 +62,23 @@ export interface CompareOptions {
   readonly isTimed?: boolean;
 }
 
+/** What a kernel that checks itself would report: contexts that do not fit, a lock not held. */
+function refusalOf(error: unknown): Refusal | null {
+  if (error instanceof ContextError) return { rule: error.rule, step: error.step, message: error.message };
+  const cause = error instanceof ModelError ? error.cause : null;
+  if (!(cause instanceof BadUnlockError)) return null;
+  const { message } = error as ModelError;
+  return { rule: cause.rule, step: message.slice(0, message.indexOf(' ')), message };
+}
+
 /** Compares a variant. Where contexts do not fit, that is its verdict, and others can go on. */
 export function* compareOrRefuse(scenario: ResolvedScenario, options: CompareOptions): Search<ComparedVariant | RefusedVariant> {
   try {
     return yield* compareVariant(scenario, options);
   } catch (error) {
-    if (!(error instanceof ContextError)) throw error;
-    const { rule, step, message } = error;
-    return { variant: scenario.variant, verdict: 'refused', refused: { rule, step, message } };
+    const refused = refusalOf(error);
+    if (refused === null) throw error;
+    return { variant: scenario.variant, verdict: 'refused', refused };
   }
 }
 

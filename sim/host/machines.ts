@@ -43,7 +43,12 @@ export function machinesOf(
     vm: vmMachine,
     storeBuffer: storeBufferMachine,
   };
-  const origins = addMachines(machines, scenario, (mechanism) => machinesOfParts(used, mechanism, env));
+  const origins = addMachines(
+    machines,
+    scenario,
+    (mechanism) => machinesOfParts(used, mechanism, env),
+    new Set(used.map(({ part }) => part.kind)),
+  );
   patchMachines(machines, changes, scenario);
   return { machines, origins };
 }
@@ -56,6 +61,7 @@ function addMachines(
   machines: Record<string, AnyStateMachine>,
   scenario: ResolvedScenario,
   ofParts: (mechanism: Mechanism) => Readonly<Record<string, AnyStateMachine>>,
+  used: ReadonlySet<string>,
 ): Record<string, string> {
   const origins: Record<string, string> = {};
   const owners: Record<string, string> = {};
@@ -73,7 +79,9 @@ function addMachines(
     for (const [kind, machine] of Object.entries(kinds)) {
       if (Object.hasOwn(machines, kind))
         throw new MechanismError(
-          `${origin ?? name}: machines(): ${kind} is there already, from ${owners[kind] ?? 'every host'}; patch().machines changes a machine`,
+          used.has(kind)
+            ? `${origin ?? name}: uses: a primitive is called ${kind}, as are actors of ${owners[kind] ?? 'every host'}; expected another name`
+            : `${origin ?? name}: machines(): ${kind} is there already, from ${owners[kind] ?? 'every host'}; patch().machines changes a machine`,
         );
       machines[kind] = machine;
       owners[kind] = name;

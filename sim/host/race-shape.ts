@@ -117,7 +117,7 @@ function refuseOther(who: string, key: string, table: unknown): void {
 /** @throws MechanismError where it has another shape */
 export function refuseOdd(declared: unknown): void {
   const named = (declared as { readonly name?: unknown } | null | undefined)?.name;
-  const who = typeof named === 'string' ? `race ${named}` : 'race()';
+  const who = map[1](declared) && typeof named === 'string' ? `race ${named}` : 'race()';
   if (!map[1](declared))
     throw new MechanismError(`${who}: found ${shownValue(declared)}; expected a map with name, arches, uses, operations`);
   const race = declared as Table;
@@ -157,6 +157,8 @@ export const placed =
     try {
       return does(...args);
     } catch (error) {
+      if (error instanceof RangeError && error.message.includes('call stack'))
+        throw new MechanismError(`${who}: its items nest too deep, or a function that makes them calls itself`, { cause: error });
       if (error instanceof Error && !error.message.startsWith('race ')) error.message = `${who}: ${error.message}`;
       throw error;
     }

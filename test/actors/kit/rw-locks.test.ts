@@ -222,7 +222,7 @@ describe('a lock for readers and writers', () => {
   });
   it('is dropped by its holder', () => {
     expect(() => threads([[{ ...lock.readUnlock(), spin: undefined } as unknown as HostItem]], { uses: [lock] })).toThrow(
-      'unlocks what it does not hold for reading',
+      'and no one holds it for reading',
     );
     expect(() => threads([[sem.upWrite()]], { uses: [sem] })).toThrow('ups what it does not hold for writing');
   });
