@@ -124,7 +124,7 @@ export const signalPending = (t: HostThread): boolean => fatalSignalPending(t) |
 /** Constructors of host paths. @public */
 export const host = pathsOf<HostThread, HostLocals, ThreadEvent>();
 
-/** What all code of a host is expanded with. */
+/** What all code of a host is expanded with. @public */
 export type HostCode = Partial<Pick<HostEnv, 'patches' | 'order' | 'uses'>>;
 /** Changes of its paths, store buffers of its CPUs, the primitives that take part. */
 export const expandedWith = ({ patches = {}, order, uses }: HostCode) => ({
