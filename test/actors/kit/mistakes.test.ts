@@ -21,7 +21,7 @@ const of = (does: unknown, uses: readonly unknown[] = [flag]) =>
 describe('what a step of the kit is given', () => {
   it.each([
     ['a work item that is not declared', () => workqueue('wq', { drain: () => [] }).queue(wrong('drian')), 'did you mean "drain"?'],
-    ['a field, though the step has a name', () => flag.load(wrong('upp'), up, { as: 'x' }), 'did you mean "up"?'],
+    ['a field, though the step has a name', () => flag.load(wrong('upp'), wrong(up), { as: 'x' }), 'did you mean "up"?'],
     ['a name for a local', () => flag.load('up', wrong('up')), 'flag.load(): argument 2: found "up"; expected a local'],
     ['a key', () => lock.lock(wrong({ aat: () => 'vm:a' })), 'did you mean "at"?'],
     ['an option of a constructor', () => mutex('m', wrong({ pre: 'vm' })), 'mutex m has a key "pre"; expected per; did you mean "per"?'],
@@ -40,7 +40,7 @@ describe('a race', () => {
     ['asks for an argument that is none', (_env: unknown, arg: (name: string) => unknown) => [arg('gfn')], 'arg(): found "gfn"'],
     ['uses what takes no part', () => [lock.lock()], 'is a step of flagLock, which takes no part in the run'],
     ['drops what it does not hold', () => [lock.unlock()], 'thread:p/0 unlocks it, and no one holds it', [lock]],
-  ])('is refused before it runs, or by name, where an operation %s', (_what, does, says, uses = [flag]) =>
+  ])('is refused before it runs, or by name, where an operation %s', (_what, does, says, uses = wrong([flag])) =>
     expect(() => of(does, uses as readonly unknown[])).toThrow(says),
   );
 });
