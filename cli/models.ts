@@ -94,7 +94,7 @@ async function importFrom(path: string, { file, cwd }: ModelFile): Promise<Reado
     if (sentence) throw invalid(withPlace(`${file}: ${error.message}`, place), { attempt: OF_SENTENCES }, { cause: error });
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     // It is a module, and its own code has thrown: the loader has no place in it.
-    if (place !== null || !(error instanceof Error))
+    if (!(error instanceof Error) || (place !== null && !('code' in error) && !(error instanceof SyntaxError)))
       throw invalid(withPlace(`${file} throws while it is imported: ${message}`, place), { attempt: SHOWS }, { cause: error });
     const rest = { expected: 'an ES module', attempt: await attemptFor(error, file) };
     throw invalid(`${file} cannot be imported: ${message}`, rest, { cause: error });

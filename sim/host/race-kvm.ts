@@ -17,7 +17,7 @@ import type { Arguments } from '../scenario/operation.ts';
 import type { Arch, ResolvedScenario } from '../scenario/types.ts';
 import { MechanismError } from './mechanism.ts';
 import { type Argument, argumentOf } from './race-argument.ts';
-import { itemsOf, placed } from './race-shape.ts';
+import { itemsOf, placed } from './race-items.ts';
 
 type Does<Env, Item> = (env: Env, arg: Argument) => readonly Item[];
 

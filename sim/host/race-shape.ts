@@ -1,12 +1,11 @@
 /**
- * What a race declares, looked at before anything is made of it: unknown keys, values that do not
- * fit, and what its functions give.
+ * What a race declares, looked at before anything is made of it: unknown keys, and values that do
+ * not fit.
  */
-import { noItems } from '../../actors/kit/fn.ts';
 import { type Fits, flag, fn, list, oneOf, shownValue, text, wrongKey } from '../../actors/path/fits.ts';
 import { GRADES } from '../../actors/path/path.ts';
-import { MechanismError } from './mechanism.ts';
-import type { Race, RaceOperation } from './race.ts';
+import { type Mechanism, MechanismError } from './mechanism.ts';
+import type { RunHooks } from './race-hooks.ts';
 import type { KvmRace, RaceExit, RaceIoctl, RaceMsr, RaceRequest } from './race-kvm.ts';
 
 type Keys<T> = Readonly<Record<keyof T & string, Fits>>;
@@ -25,7 +24,7 @@ const primitive: Fits = [
 ];
 
 const DOES = { summary: text, source, args: map, does: fn };
-const OPERATION: Keys<RaceOperation<unknown, unknown>> = DOES;
+const OPERATION: Readonly<Record<string, Fits>> = DOES;
 const REQUEST: Keys<RaceRequest> = { source, flags: map, endsHalt: flag, does: fn };
 const IOCTL: Keys<RaceIoctl> = { ...DOES, of: oneOf('vcpu', 'vm') };
 const EXIT: Keys<RaceExit> = { ...DOES, guest: fn, user: fn, skips: flag };
@@ -53,7 +52,8 @@ const TABLES: Readonly<
 };
 
 /** The keys of a race; those of a mechanism are looked at where it is registered. */
-const RACE: Keys<Race> = {
+const RACE: Keys<Omit<Mechanism, 'hostOperations' | 'host' | 'guest' | 'patch'> & KvmRace & RunHooks> &
+  Readonly<Record<'operations' | 'paths' | 'guestPaths' | 'faults', Fits>> = {
   name: text,
   arches: list,
   options: any,
@@ -137,29 +137,3 @@ export function refuseOdd(declared: unknown): void {
   }
   for (const key of ['paths', 'guestPaths', 'faults']) refuseOther(who, key, race[key]);
 }
-
-/**
- * What a function of the race has given, which has to have something in it: an operation without
- * items would pass in silence.
- * @throws MechanismError if it is no list, or an empty one
- */
-export function itemsOf<Item>(who: string, items: readonly Item[]): readonly Item[] {
-  if (!Array.isArray(items)) throw new MechanismError(`${who}: ${noItems(items)}`);
-  if (items.length === 0)
-    throw new MechanismError(`${who}: found an empty list; expected at least one item: with none it does nothing, and takes no time`);
-  return items;
-}
-
-/** The same function, with its place in what it throws. */
-export const placed =
-  <A extends readonly unknown[], R>(who: string, does: (...args: A) => R): ((...args: A) => R) =>
-  (...args) => {
-    try {
-      return does(...args);
-    } catch (error) {
-      if (error instanceof RangeError && error.message.includes('call stack'))
-        throw new MechanismError(`${who}: its items nest too deep, or a function that makes them calls itself`, { cause: error });
-      if (error instanceof Error && !error.message.startsWith('race ')) error.message = `${who}: ${error.message}`;
-      throw error;
-    }
-  };

@@ -15,6 +15,7 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import { type Mechanism, MechanismError } from './mechanism.ts';
 import { type Argument, argumentOf, operationOf } from './race-argument.ts';
 import { hooksOf, type RunHooks } from './race-hooks.ts';
+import { itemsOf, placed } from './race-items.ts';
 import {
   type Declared,
   guestItemsOf,
@@ -25,7 +26,7 @@ import {
   kvmPartsOf,
   refuseLacking,
 } from './race-kvm.ts';
-import { itemsOf, placed, refuseOdd } from './race-shape.ts';
+import { refuseOdd } from './race-shape.ts';
 import { propertiesOf } from './used-parts.ts';
 
 /** An operation of a program, and what carries it out. @public */

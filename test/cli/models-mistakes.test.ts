@@ -141,7 +141,7 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
   [
     'a patch that throws',
     moduleOf('x', 'patch: (s) => s.nothing.there'),
-    /Cannot read properties of undefined.*\n {2}while module-\d+\.mjs took part\n {2}try: WORLDSWITCH_DEBUG=1, which shows where/,
+    /Cannot read properties of undefined.*\n {2}while module-\d+\.mjs took part\n {2}at .*module-\d+\.mjs:\d+:\d+\n {2}try: WORLDSWITCH_DEBUG=1, which shows where/,
   ],
   [
     'a machine of no kind',

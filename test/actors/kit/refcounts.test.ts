@@ -150,7 +150,7 @@ describe('a reference count', () => {
     expect(threads([items], { uses: [two, seen], properties: [five] })).toMatchObject({ verdict: 'clean' });
   });
   it('begins with a number of references', () =>
-    expect(() => refcount('r', { begins: -1 })).toThrow('r begins with -1 references; expected 0 or more'));
+    expect(() => refcount('r', { begins: -1 })).toThrow('refcount r: begins is -1; expected a whole number, 0 or more'));
 });
 
 describe('what a primitive brings of properties', () => {
