@@ -45,9 +45,9 @@ export function restOf<R extends object>(maker: string, name: string, rest: R, k
   return rest;
 }
 
-/** @throws KitError if it is no function */
+/** @throws KitError if it is no body */
 export function checkBody(who: string, body: unknown): void {
-  if (typeof body !== 'function') throw new KitError(`${who}: found ${shownValue(body)}; expected ${BODY[0]}`);
+  if (!BODY[1](body)) throw new KitError(`${who}: found ${shownValue(body)}; expected ${BODY[0]}`);
 }
 
 /** One each of what. */
@@ -58,7 +58,17 @@ export const COUNT: Fits = ['a whole number, 0 or more', (value) => Number.isSaf
 export const NUMBER: Fits = ['a number', Number.isFinite];
 export const A_FUNCTION: Fits = fn;
 export const WHICH: Fits = ['a function that says which, as () => "vcpu:vm0/0"', fn[1]];
-export const BODY: Fits = ['a function that gives a list of items', fn[1]];
+export const DOES: Fits = ['a function that gives a list of items', fn[1]];
+const isSource = (value: unknown): boolean =>
+  typeof value === 'string' || (typeof value === 'object' && value !== null && 'grade' in value);
+export const SOURCE: Fits = ['what the kernel calls it, as text, or with its grade', isSource];
+const isSourced = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  wrongKey(value, { source: SOURCE, does: DOES }, '') === null &&
+  'source' in value &&
+  'does' in value;
+export const BODY: Fits = [`${DOES[0]}, or { source, does } with one`, (value) => fn[1](value) || isSourced(value)];
 
 /** One argument of a step: what is wrong with a value, null if nothing is. */
 export interface Takes {

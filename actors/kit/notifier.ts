@@ -17,7 +17,7 @@ import { type ActorId, outgoing } from '../../events/event.ts';
 import type { NotifierEvent } from '../../events/kit-waits.ts';
 import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, kernelSource } from '../host/host-env.ts';
 import { oneOf } from '../path/fits.ts';
-import { A_FUNCTION, BODY, checkRest, checkTable, ENV, NUMBER, nameOf, primitive, restOf } from './checked.ts';
+import { A_FUNCTION, SOURCE as A_SOURCE, checkRest, checkTable, DOES, ENV, NUMBER, nameOf, primitive, restOf } from './checked.ts';
 import { fn } from './fn.ts';
 import type { Sourced } from './kthread.ts';
 import { local } from './local.ts';
@@ -33,7 +33,7 @@ const SOURCE = kernelSource('kernel/notifier.c, notifier_call_chain(), notifier_
 /** What keeps a call and a change of the chain apart. @public */
 export type ChainKind = 'raw' | 'atomic' | 'srcu' | 'blocking';
 
-const BLOCK = { does: BODY, priority: NUMBER, stops: A_FUNCTION };
+const BLOCK = { does: DOES, source: A_SOURCE, priority: NUMBER, stops: A_FUNCTION };
 /** A block of a chain. @public */
 export interface Block extends Pick<Sourced, 'does'>, Partial<Pick<Sourced, 'source'>> {
   /** Higher ones are called first, equal ones by registration. 0 unless given. */

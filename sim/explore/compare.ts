@@ -49,7 +49,10 @@ export interface RefusedVariant {
   readonly refused: Refusal;
 }
 
-/** The rule that is broken, as `scheduling while atomic`, and the step, or the lock, at which. @public */
+/**
+ * The rule that is broken, as `scheduling while atomic`, and the step, or the lock, at which.
+ * @public
+ */
 export interface Refusal {
   readonly rule: string;
   readonly step: string;

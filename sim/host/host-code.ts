@@ -150,7 +150,14 @@ export function hostEnvOf(scenario: ResolvedScenario, { programs, vms, patches, 
 /** @throws MechanismError if nothing carries out what a guest does, or two mechanisms do */
 export function guestEnvOf(scenario: ResolvedScenario, { images, patches, uses }: Programs): GuestEnv {
   const parts = mechanismsOf(scenario.host.arch).flatMap((mechanism) => mechanism.guest?.(scenario) ?? []);
-  const env: GuestEnv = { options: scenario.host.options, images, parts, ...(uses && { uses }), patches: withEnv(patches, () => env), ...orderOf(scenario) };
+  const env: GuestEnv = {
+    options: scenario.host.options,
+    images,
+    parts,
+    ...(uses && { uses }),
+    patches: withEnv(patches, () => env),
+    ...orderOf(scenario),
+  };
   const names = guestOperations(env).map(([name]) => name);
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new MechanismError(`two mechanisms carry out the guest's operation ${twice}; expected one of them to`);

@@ -25,7 +25,8 @@ export function operationOf(name: string, summary: string, args: Arguments = {})
 }
 
 /**
- * The arguments that are written so, of what holds them; one that may be left out is undefined then.
+ * The arguments that are written so, of what holds them; one that may be left out is undefined
+ * then.
  * @throws MechanismError where none has the name
  */
 export const argumentOf =

@@ -30,7 +30,11 @@ const PATHS = (paths: string) => moduleOf('x', `patch: () => ({ paths: ${paths} 
 /** What stands in the file, and what is said about it. */
 const MISTAKES: readonly (readonly [what: string, text: string, says: string | RegExp])[] = [
   ['no JavaScript', 'export const mechanism = {', /cannot be imported: /],
-  ['a throw', 'throw new Error("boom")', /throws while it is imported: Error: boom\n {2}at .*module-\d+\.mjs:1:7\n {2}try: WORLDSWITCH_DEBUG=1/],
+  [
+    'a throw',
+    'throw new Error("boom")',
+    /throws while it is imported: Error: boom\n {2}at .*module-\d+\.mjs:1:7\n {2}try: WORLDSWITCH_DEBUG=1/,
+  ],
   ['an import of nothing', 'import "no-such-package-here"', /cannot be imported: .*\n {2}expected: an ES module\n {2}try: npm install/],
   [
     'no export',

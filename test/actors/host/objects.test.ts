@@ -90,7 +90,7 @@ describe('a mutex', () => {
     expect(sent.map(({ event }) => event.thread)).toEqual([B, C]);
     expect(told(sent)).toEqual(['sched sched.wake', 'sched sched.wake']);
     expect(context).toEqual({ owner: null, waiters: [] });
-    expect(contended.when(by(B, 'mutex.unlock')).handled).toBe(false);
+    expect(() => contended.when(by(B, 'mutex.unlock'))).toThrow(`bad unlock balance: ${B} unlocks it, and ${A} holds it`);
   });
 });
 

@@ -56,7 +56,9 @@ describe('the memory of a cell', () => {
   });
 
   it('has no other fields, and begins with values', () => {
-    expect(() => cell('c', { x: 0 }).load('y' as never, local('y'))).toThrow('c.load(): argument 1: found "y"; expected one of its fields ("x")');
+    expect(() => cell('c', { x: 0 }).load('y' as never, local('y'))).toThrow(
+      'c.load(): argument 1: found "y"; expected one of its fields ("x")',
+    );
     expect(() => cell('c', { x: [] as never })).toThrow('cell c: x is []; expected text, a finite number, true, false or null');
     expect(() => cell('c', { x: 0 }, { per: 'vcpu' }).load('x', local('x'))).toThrow(
       'c has one actor for each vCPU; expected `at` to say which',

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
-import { type HostItem, type HostPath, hostPatch } from '../../../actors/host/host-env.ts';
+import { type HostEnv, type HostItem, type HostPath, hostPatch } from '../../../actors/host/host-env.ts';
 import type { Primitive } from '../../../actors/kit/primitive.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import type { Grade } from '../../../actors/path/path.ts';
@@ -84,7 +84,7 @@ export function kitClaims(claims: readonly KitClaim[]): void {
  * many there are.
  */
 export const threads = (
-  work: readonly (readonly HostItem[])[],
+  work: readonly (readonly HostItem[] | ((env: HostEnv) => readonly HostItem[]))[],
   {
     uses,
     properties = [],
@@ -96,7 +96,14 @@ export const threads = (
     race: {
       uses,
       operations: Object.fromEntries(
-        work.map((items, at) => [`work-${at}`, { summary: 'works', source: 'a test', does: () => syscall('ioctl', 'a test', items) }]),
+        work.map((items, at) => [
+          `work-${at}`,
+          {
+            summary: 'works',
+            source: 'a test',
+            does: (env: HostEnv) => syscall('ioctl', 'a test', typeof items === 'function' ? items(env) : items),
+          },
+        ]),
       ),
     },
     host: { cpus: cpus ?? work.length, ...host },

@@ -1,7 +1,7 @@
 /** Where something must not be called from, and what never runs: claims with one context each. */
 import { expect } from 'vitest';
 import { assign, enqueueActions } from 'xstate';
-import { type HostItem, type HostPath, host } from '../../../actors/host/host-env.ts';
+import { type HostEnv, type HostItem, type HostPath, host } from '../../../actors/host/host-env.ts';
 import { cell } from '../../../actors/kit/cell.ts';
 import { instead } from '../../../actors/kit/fn.ts';
 import { interrupt } from '../../../actors/kit/interrupt.ts';
@@ -32,7 +32,7 @@ const over = seen.store('over', true);
 const freed = local<boolean>('freed');
 const ran = local<number>('ran');
 
-type Works = readonly (readonly HostItem[])[];
+type Works = Parameters<typeof threads>[0];
 const clean = (uses: readonly Primitive[], works: Works, properties: readonly Property[] = []) =>
   expect(threads(works, { uses: [seen, ...uses], properties })).toMatchObject(CLEAN);
 const stuck = (uses: readonly Primitive[], works: Works) => expect(threads(works, { uses: [seen, ...uses] }).broken).toEqual(['deadlock']);
@@ -143,9 +143,9 @@ kitClaims([
       'no one is called': { flush_queue: provides({ actions: { queue: assign({}) } }) },
     },
     check: (of) => {
-      const off = [
+      const off = (env: HostEnv) => [
         step('local_irq_disable', { irqs: false }),
-        flush.many({} as never, () => ['pcpu:0', 'pcpu:1']),
+        flush.many(env, () => ['pcpu:0', 'pcpu:1']),
         step('local_irq_enable', { irqs: true }),
       ];
       stuck([of(flush)], [off, off]);

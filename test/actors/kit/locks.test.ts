@@ -98,6 +98,8 @@ describe('a section under a lock', () => {
     expect(() => of([s.lock(), m.lock(), m.unlock(), s.unlock()])).toThrow(/sleeps/);
   });
   it('is left by its owner alone', () => {
-    expect(() => of([{ ...s.unlock(), spin: undefined } as unknown as HostItem])).toThrow('bad unlock balance: thread:p/0 unlocks it, and no one holds it');
+    expect(() => of([{ ...s.unlock(), spin: undefined } as unknown as HostItem])).toThrow(
+      'bad unlock balance: thread:p/0 unlocks it, and no one holds it',
+    );
   });
 });

@@ -192,7 +192,7 @@ describe('a search under tso', () => {
     expect(tso.memoryOrder).toBe('tso');
     expect(tso.guarantee).toContain('memory order tso (each CPU holds back up to 8 stores to cells)');
     expect(tso.guarantee).not.toContain('sequentially consistently');
-    const sc = raced({ ...sides(plain, []), host: {} });
+    const sc = raced({ ...sides(plain, [mem.load('y', r)]), host: {} });
     expect(sc.memoryOrder).toBe('sc');
     expect(sc.guarantee).toContain('Not covered: store buffers and reordering (micro-steps interleave sequentially consistently)');
     expect(sc.guarantee).not.toContain('tso');

@@ -50,7 +50,7 @@ const endsAmongReaders = sometimes('grace.ends-among-readers', {
 const freed = sometimes('old.freed', {
   ...known,
   kinds: ['old'],
-  check: (world) => (world.actors<{ isAllocated: boolean }>('old')[0]!.context.isAllocated ? null : 'it is'),
+  check: (world) => (world.actors<{ freedBy: string | null }>('old')[0]!.context.freedBy === null ? null : 'it is'),
 });
 
 type Args = { readonly context: GraceContext; readonly event: { readonly from: string } };

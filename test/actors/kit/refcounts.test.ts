@@ -166,8 +166,8 @@ describe('what a primitive brings of properties', () => {
   it('tells the first misuse, and who has freed the object last', () => {
     const [{ machine, breaches = [] }] = object('o').parts as [(typeof ctx.parts)[number]];
     const by = (type: string, thread: string) => ({ type: `object.${type}`, from: `thread:${thread}/0` });
-    const { context } = Given.start<object>(machine({} as never), { isAllocated: true }).after(
-      ...[by('free', 'a'), by('alloc', 'a'), by('free', 'b'), by('use', 'c'), by('use', 'd'), by('free', 'd'), by('alloc', 'e')],
+    const { context } = Given.start<object>(machine({} as never), null).after(
+      ...[by('destroy', 'a'), by('create', 'a'), by('destroy', 'b'), by('use', 'c'), by('use', 'd'), by('destroy', 'd')],
     );
     expect(breaches.flatMap(({ each }) => each(context as never, 'o:0') ?? [])).toEqual([
       'thread:c/0 uses o:0, and thread:b/0 has freed it',

@@ -224,7 +224,7 @@ describe('a lock for readers and writers', () => {
     expect(() => threads([[{ ...lock.readUnlock(), spin: undefined } as unknown as HostItem]], { uses: [lock] })).toThrow(
       'and no one holds it for reading',
     );
-    expect(() => threads([[sem.upWrite()]], { uses: [sem] })).toThrow('ups what it does not hold for writing');
+    expect(() => threads([[sem.upWrite()]], { uses: [sem] })).toThrow('and no one holds it for writing');
   });
   it.each([
     ['down_read_trylock', [sem.downReadTrylock(got), when([got.is(true), [sem.upRead()]], [() => true, [note]])], writeDown],
@@ -258,5 +258,6 @@ describe('a lock for readers and writers', () => {
   });
   it('is refused where a sequence is written with preemption on', () =>
     expect(() => threads([[count.writeBegin()]], { uses: [count] })).toThrow('needs preemption off'));
-  it('begins with a number', () => expect(() => semaphore('s', { count: 0.5 })).toThrow('s begins with 0.5 free; expected 0 or more'));
+  it('begins with a number', () =>
+    expect(() => semaphore('s', { count: 0.5 })).toThrow('semaphore s: count is 0.5; expected a whole number, 0 or more'));
 });

@@ -161,14 +161,13 @@ describe('what has no meaning', () => {
   });
 
   it.each<[string, TourItem, string]>([
-    ['an item that is not there', loose(undefined), 'walk, item 2 (undefined) is undefined; expected a step'],
+    ['an item that is not there', loose(undefined), 'walk, item 2 (undefined) is nothing; expected a step'],
     ['a kind that is unknown', loose({ kind: 'lop', body: [] }), 'walk, item 2 (lop) is {"kind":"lop","body":[]}; expected a step'],
     ['a list among the items', loose([mark('b'), mark('c')]), 'walk, item 2 (a list of step b, step c); expected its items: spread it'],
     ['a branch without cases', when(), 'walk, item 2 (when): cases is []; expected at least one case'],
     ['a case that is a list of steps only', when(loose([mark('b')])), 'walk, item 2 (when), case 1 is [{"kind":"step"'],
     ['a case with a step beside its list', when(loose([isSmall, [mark('b')], mark('c')])), 'expected a test and a list of items'],
     ['a case whose items are no list', when(loose([isSmall, mark('b')])), 'expected a test and a list of items'],
-    ['a case without its brackets', when(loose(isSmall), loose([mark('b')])), 'walk, item 2 (when), case 1 is a function; expected a test'],
     ['a call of nothing', call(loose(undefined)), 'walk, item 2 (call) has no path'],
     [
       'a binding that is no function',
@@ -187,6 +186,9 @@ describe('what has no meaning', () => {
   ])('%s is refused', (_what, item, message) => {
     expect(refusal(mark('a'), item)).toContain(message);
   });
+
+  it('a case without its brackets is refused where it is written', () =>
+    expect(() => when(loose(isSmall), loose([mark('b')]))).toThrow('when(): case 1 is no list; expected each case in brackets'));
 
   it.each<[string, PathRest<Locals>, object, string]>([
     [

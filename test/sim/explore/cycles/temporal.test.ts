@@ -12,14 +12,12 @@ import type { Property } from '../../../../sim/property.ts';
 import type { Run } from '../../../../sim/run.ts';
 import type { ResolvedScenario } from '../../../../sim/scenario/types.ts';
 import type { Topology } from '../../../../sim/store.ts';
-import { alwaysEventually, eventuallyEach, leadsTo, neverAfter, precedes, stable } from '../../../../sim/temporal.ts';
-import type { ActorView } from '../../../../sim/view.ts';
 import { play } from '../../play.ts';
 import { MODELS, OWED_STRONGLY, topologyOfModel } from '../arbitrary.ts';
 import { CATALOGUE, machineOf, type StateTable, toy } from '../toy.ts';
 import { fairWithin, type NaiveGraph, naiveGraph, reachedWithin } from './naive-lassos.ts';
+import { isIn, propertyOf, SCOPES, type ScopeName } from './temporal-forms.ts';
 
-const BASIS = { source: 'a test', grade: 'decision' } as const;
 const STATES = ['a', 'b', 'c'] as const;
 const whole = (scenario: ResolvedScenario): Exploration => finish(explore({ scenario, maxStates: 100_000 }));
 const brokenIn = ({ violations }: Exploration) => violations.map(({ property }) => property).filter((id) => id !== DEADLOCK);
@@ -52,54 +50,6 @@ const ORACLES: Readonly<Record<string, Oracle>> = {
   stable: (graph, p) => [...p].some((key) => graph.next.get(key)!.some((to) => !p.has(to))),
   precedes: (graph, p, q) => [...reachedWithin(graph, without(graph, p))].some((key) => q.has(key)),
 };
-
-type Who = readonly ActorView<unknown>[];
-/** Whom a property is of. */
-const SCOPES = {
-  world: { scope: { kinds: ['node'] }, of: () => [[0]] },
-  each: { scope: { each: 'node' }, of: (nodes: readonly number[]) => nodes.map((one) => [one]) },
-  pair: {
-    scope: { pair: ['node', 'node'] },
-    of: (nodes: readonly number[]) => nodes.flatMap((one) => nodes.filter((other) => other !== one).map((other) => [one, other])),
-  },
-} as const;
-type ScopeName = keyof typeof SCOPES;
-
-/** Holds where the last of those it is of stands in a state; of a pair, the other one elsewhere. */
-const isIn = (values: readonly unknown[], state: string): boolean => values.at(-1) === state && (values.length < 2 || values[0] !== state);
-
-let numbered = 0;
-/** `p` is the first condition of a form, `q` the second. */
-function propertyOf(form: keyof typeof ORACLES, scope: ScopeName, p: string, q: string): Property {
-  const condition =
-    (state: string) =>
-    (...args: readonly unknown[]) => {
-      const world = args.at(-1) as { actors(kind: string): Who };
-      const who = scope === 'world' ? [world.actors('node')[0]!] : (args.slice(0, -1) as unknown as Who);
-      const told = isIn(
-        who.map(({ value }) => value),
-        state,
-      );
-      return told ? `in ${state}` : null;
-    };
-  const id = `toy.temporal-${numbered++}`;
-  const given = { ...BASIS, ...SCOPES[scope].scope } as never;
-  const one = { holds: condition(p) };
-  switch (form) {
-    case 'leadsTo':
-      return leadsTo(id, { ...(given as object), from: condition(p), to: condition(q) } as never);
-    case 'alwaysEventually':
-      return alwaysEventually(id, { ...(given as object), ...one } as never);
-    case 'eventuallyEach':
-      return eventuallyEach(id, { ...(given as object), ...one } as never);
-    case 'neverAfter':
-      return neverAfter(id, { ...(given as object), after: condition(p), never: condition(q) } as never);
-    case 'stable':
-      return stable(id, { ...(given as object), ...one } as never);
-    default:
-      return precedes(id, { ...(given as object), first: condition(p), second: condition(q) } as never);
-  }
-}
 
 /**
  * Models in which it matters what is owed strongly: moves go round among a, b and c, and only an
@@ -222,85 +172,5 @@ describe('random models', () => {
     const { least, strongly } = compare(form, coming, 'd', 45);
     expect(least).toBeGreaterThan(5);
     expect(strongly).toBeGreaterThan(1);
-  });
-});
-
-describe('a run', () => {
-  const states: Readonly<Record<string, StateTable>> = {
-    a: { on: { preempt: { to: 'b' }, interrupt: { to: 'c' } }, owes: ['preempt', 'interrupt'] },
-    b: { on: { preempt: { to: 'a' }, nudge: { to: 'd' } }, owes: ['preempt'], owesStrongly: ['nudge'] },
-    c: { on: { preempt: { to: 'a' } }, owes: ['preempt'] },
-    d: { on: {}, tags: ['rest'] },
-  };
-  const topology = { actors: [{ id: 'node:0', kind: 'node', input: null }], machines: { node: machineOf(states) }, catalogue: CATALOGUE };
-
-  it('is back where it was in a fair way, though a longer way back is not: what is owed strongly was possible on it', () => {
-    const property = propertyOf('alwaysEventually', 'each', 'd', 'd');
-    const choices = ['preempt', 'preempt', 'interrupt', 'preempt'].map((type) => ({ index: 0, label: `${type}(node:0)` }));
-    const { end } = play(toy(topology, [property]), { name: 'replay', choices, match: 'label' }, undefined, upTo(4));
-    expect(end.violation).toEqual({
-      property: property.id,
-      step: 4,
-      message: 'node:0: it does not come true any more',
-      lasso: { from: 2, length: 2 },
-    });
-  });
-
-  it('looks back to any of the times that it was there: the last one is too late, the first one too early', () => {
-    const owes = ['preempt'];
-    const more: Readonly<Record<string, StateTable>> = {
-      a: { on: { preempt: { to: 'b' }, interrupt: { to: 'c' }, pick: { to: 'c' } }, owes, owesStrongly: ['interrupt', 'pick'] },
-      b: { on: { preempt: { to: 'a' }, nudge: { to: 'd' } }, owes, owesStrongly: ['nudge'] },
-      c: { on: { preempt: { to: 'a' } }, owes },
-      d: { on: {}, tags: ['rest'] },
-    };
-    const property = propertyOf('alwaysEventually', 'each', 'd', 'd');
-    const scenario = toy({ ...topology, machines: { node: machineOf(more) } }, [property]);
-    const choices = ['preempt', 'preempt', 'interrupt', 'preempt', 'pick', 'preempt'].map((type) => ({
-      index: 0,
-      label: `${type}(node:0)`,
-    }));
-    const { end } = play(scenario, { name: 'replay', choices, match: 'label' }, undefined, upTo(6));
-    expect(end.violation).toMatchObject({ property: property.id, step: 6, lasso: { from: 2, length: 4 } });
-  });
-
-  it('goes round without end, and is not fair, where that would be done at some time', () => {
-    const property = propertyOf('alwaysEventually', 'each', 'd', 'd');
-    const choices = Array.from({ length: 6 }, () => ({ index: 0, label: 'preempt(node:0)' }));
-    const { end } = play(toy(topology, [property]), { name: 'replay', choices, match: 'label' }, undefined, upTo(6));
-    expect(end.violation).toBeNull();
-  });
-
-  it('in order ends where it only repeats, and a drawn one at its bound', () => {
-    const round: Readonly<Record<string, StateTable>> = {
-      a: { on: { exec: { to: 'b' } } },
-      b: { on: { exec: { to: 'c' } } },
-      c: { on: { exec: { to: 'a' } } },
-    };
-    const endless = toy({ ...topology, machines: { node: machineOf(round) } }, [], { bounds: { steps: 9000, states: 1 } });
-    const { end } = play(endless, { name: 'fifo' });
-    expect(end).toMatchObject({ verdict: 'clean', ended: 'repeats', comesBack: { from: 8192, length: 3 } });
-    expect(play(endless, { name: 'random', seed: 1 }).end.ended).toBe('bound');
-    const short = { ...endless, bounds: { steps: 8000, states: 1 } };
-    expect(play(short, { name: 'fifo' }).end).toMatchObject({ ended: 'bound', comesBack: { length: 3 } });
-  });
-
-  it('is done where all are at rest and only the environment could go on, however it is chosen', () => {
-    const idle: Readonly<Record<string, StateTable>> = {
-      a: { on: { exec: { to: 'b' } } },
-      b: { on: { interrupt: { to: 'c' } }, owes: [], tags: ['rest'] },
-      c: { on: { exec: { to: 'b' } } },
-    };
-    const bounds = { steps: 20_000, states: 1 };
-    for (const chooser of [{ name: 'fifo' }, { name: 'random', seed: 1 }] as const) {
-      const quiet = play(toy({ ...topology, machines: { node: machineOf(idle) } }, [], { bounds }), chooser);
-      expect(quiet.end).toMatchObject({ verdict: 'clean', ended: 'done', comesBack: { length: 2 } });
-      expect(quiet.run.sequencer.step < 10).toBe(chooser.name === 'fifo');
-      // What is owed is told first.
-      const owed = propertyOf('alwaysEventually', 'each', 'd', 'd');
-      expect(play(toy({ ...topology, machines: { node: machineOf(idle) } }, [owed], { bounds }), chooser).end.violation?.property).toBe(
-        owed.id,
-      );
-    }
   });
 });
