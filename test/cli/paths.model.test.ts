@@ -47,7 +47,7 @@ describe('one path', () => {
     expect(code).toBe(0);
     expect(out).toContain('replaceStep finds: trylock, schedule, trylock_or_handoff');
     expect(out).toContain('when, decided at the end of trylock or trylock_or_handoff:');
-    expect(out).toContain('case l.granted === true || ends(t)');
+    expect(out).toContain('case isGranted(t, l) || ends(t)');
     expect(out).toMatch(/^P +schedule: sleeps; sends cpu\.sleep/m);
   });
 
