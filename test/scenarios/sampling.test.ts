@@ -36,8 +36,11 @@ const VIOLATING = SHIPPED.flatMap(({ name, variant }) => {
 const isHeldTo = (strategy: Strategy, { name, variant }: (typeof VIOLATING)[number]): boolean =>
   !MISSED[strategy]?.some((missed) => `${name} ${variant}`.startsWith(missed));
 
+/** Every second one, of which each strategy in turn has the other half. */
+const sharedOut = (strategy: Strategy) => VIOLATING.filter((_, at) => at % 2 === ALL.indexOf(strategy) % 2);
+
 describe.each(ALL)('%s', (strategy) => {
-  it.each(VIOLATING.filter((violation) => isHeldTo(strategy, violation)))(
+  it.each(sharedOut(strategy).filter((violation) => isHeldTo(strategy, violation)))(
     'finds $property in $name $variant',
     ({ name, variant, property }) => {
       const { findings } = drawn(shipped(name, variant), strategy, { schedules: 6000, until: property });
