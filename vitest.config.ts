@@ -10,6 +10,7 @@ const MODEL = ['claims', 'contracts', 'sim/explore'].map((folder) => `test/${fol
 const NAMED_MODEL = 'test/**/*.model.test.ts';
 
 /** Files share what they import: to import it again takes longer than most of them run. */
+const TOYS = 'test/sim/explore/toys-go.ts';
 const SHARED = { isolate: false, setupFiles: ['test/house/leaves-nothing.ts'] };
 
 export default defineConfig({
@@ -34,14 +35,20 @@ export default defineConfig({
           name: 'model',
           include: [...MODEL, NAMED_MODEL],
           ...SHARED,
-          setupFiles: [...SHARED.setupFiles, 'test/sim/explore/toys-go.ts'],
+          setupFiles: [...SHARED.setupFiles, TOYS],
           testTimeout: 60 * SECOND,
           hookTimeout: 60 * SECOND,
         },
       },
       {
         extends: true,
-        test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'], ...SHARED, testTimeout: 120 * SECOND },
+        test: {
+          name: 'scenarios',
+          include: ['test/scenarios/**/*.test.ts'],
+          ...SHARED,
+          setupFiles: [...SHARED.setupFiles, TOYS],
+          testTimeout: 120 * SECOND,
+        },
       },
       {
         extends: true,
