@@ -1,7 +1,7 @@
 /**
  * Four projects, each with a patience of its own. What takes long is in `model`: the folders of
- * `MODEL`, and elsewhere the files named `*.model.test.ts`. `unit` has the rest, and takes less
- * than half a minute.
+ * `MODEL`, and elsewhere the files named `*.model.test.ts`. `unit` has the rest, and takes a minute
+ * or two.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -9,8 +9,9 @@ const SECOND = 1_000;
 const MODEL = ['claims', 'contracts', 'sim/explore'].map((folder) => `test/${folder}/**/*.test.ts`);
 const NAMED_MODEL = 'test/**/*.model.test.ts';
 
-/** Files share what they import: to import it again takes longer than most of them run. */
+/** Takes away what the models of a test file register. */
 const TOYS = 'test/sim/explore/toys-go.ts';
+/** Files share what they import: to import it again takes longer than most of them run. */
 const SHARED = { isolate: false, setupFiles: ['test/house/leaves-nothing.ts'] };
 
 export default defineConfig({
