@@ -83,6 +83,8 @@ describe('a busy wait of steps that look', () => {
 
   it('is none where it takes and drops a lock beside: that changes the lock', () => {
     const nothing = [flags.store('set', false)];
+    const relaxes = until(lock.lock(), flags.load('set', flag), lock.unlock(), step('cpu_relax', { yields: true }));
+    expect(polled([relaxes], nothing).broken).toEqual(['cpu.progress']);
     expect(polled([until(lock.lock(), flags.load('set', flag), lock.unlock())], nothing).verdict).toBe('clean');
   });
 });
