@@ -67,6 +67,11 @@ export interface StepEffect {
   readonly stepped: readonly number[];
 }
 
+/** The meta of a state that is a micro-step. */
+interface PlaceLike {
+  readonly step?: string;
+}
+
 /** Events given to actors in one step before it counts as a livelock on the bus. */
 const BUS_MAX = 10_000;
 
@@ -117,8 +122,21 @@ export class Stepper {
     this.#push(choice.slot, choice.event, choice.kind === 'deliver' ? world.takeHead(choice) : cause);
     const effect = this.#drain(world, choice);
     if (!effect.changed && choice.kind === 'exec' && !effect.idles)
-      throw new ModelError(`${world.label(choice)} changes nothing; a step that only waits must say idles`);
+      throw new ModelError(`${world.label(choice)} changes nothing; a step that only waits must say idles${this.#stoodAt(world)}`);
     return effect;
+  }
+
+  /** Where those stand whose code has run, and what to write there. */
+  #stoodAt(world: StepWorld): string {
+    const { ids, kindOfSlot } = this.#store;
+    const places = this.#stepped.flatMap((slot) => {
+      const metas = Object.values(kindOfSlot[slot]!.locals.values[world.local(slot)]!.getMeta() as Record<string, PlaceLike | undefined>);
+      const at = metas.find((meta) => meta?.step !== undefined)?.step;
+      if (at === undefined) return [];
+      const name = at.slice(at.lastIndexOf('.') + 1);
+      return [`${ids[slot]!} in ${at}, as step('${name}', { idles: true, … })`];
+    });
+    return places.length > 0 ? `: ${places.join('; ')}` : '';
   }
 
   #drain(world: StepWorld, choice: Choice): StepEffect {

@@ -4,7 +4,9 @@
  */
 import { didYouMean } from '../../events/nearest.ts';
 import { type Fits, fn, list, oneOf, shownValue, text, wrongKey } from '../path/fits.ts';
+import { lookingIfAsks } from '../path/looks.ts';
 import { needing } from '../path/needs.ts';
+import { GRADES, type Source } from '../path/path.ts';
 import { KitError } from './kit-error.ts';
 import type { Primitive } from './primitive.ts';
 
@@ -105,9 +107,12 @@ export const nameOf = (what: string, known: readonly string[]): Takes => ({
       : `found ${shownValue(value)}; expected ${what} (${known.map((one) => JSON.stringify(one)).join(', ') || 'none'})${didYouMean(String(value), known)}`,
 });
 export const INTO = takes(["a local, as local('x') gives", isLocal]);
+const CITES: Readonly<Record<string, Fits>> = { source: text, grade: oneOf(...GRADES) };
+const isMap = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
 const AT: Readonly<Record<string, Fits>> = {
   at: WHICH,
   as: ['a name without dots', (value) => typeof value === 'string' && /^[^.#]+$/.test(value)],
+  step: ['a map with source and grade', (value) => isMap(value) && wrongKey(value, CITES, '') === null],
 };
 /** The last argument of most steps. */
 export const WHERE = maybe(keys(AT));
@@ -144,20 +149,37 @@ function checkArguments(who: string, given: readonly unknown[], expected: readon
   }
 }
 
+/** Where the last argument says that a step comes from. */
+function citedBy(where: unknown): Partial<Source> | null {
+  const { source, grade } = (isMap(where) && 'step' in where && isMap(where.step) ? where.step : {}) as Partial<Source>;
+  return source === undefined && grade === undefined ? null : { ...(source !== undefined && { source }), ...(grade && { grade }) };
+}
+
+/** The item with a source of its own. @throws KitError if it is a function of the kernel */
+function citing(who: string, item: object, cited: Partial<Source>): object {
+  const { kind } = item as { readonly kind?: string };
+  if (kind === 'call' || kind === 'loop')
+    throw new KitError(`${who}() is several steps, which cite the kernel; expected no step: { source, grade }, or fn() around it`);
+  return kind === 'step' ? { ...item, ...cited } : item;
+}
+
 /**
- * The same primitive: its steps look at their arguments, and say which actors they need.
+ * The same primitive: its steps look at their arguments, and say which actors they need, and
+ * whether they may learn nothing.
  * @param table what the arguments of each of its steps are
  */
 export function primitive<P extends Primitive>(name: string, made: P, table: Readonly<Record<Steps<P>, readonly Takes[]>>): P {
-  const mark = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(mark);
-    return isItem(value) ? needing(value, made.parts) : value;
+  const mark = (value: unknown, who: string, cited: Partial<Source> | null): unknown => {
+    if (Array.isArray(value)) return value.map((one) => mark(one, who, cited));
+    if (!isItem(value)) return value;
+    return needing(lookingIfAsks(cited ? citing(who, value, cited) : value), made.parts);
   };
   const steps = Object.entries<readonly Takes[]>(table).map(([key, expected]) => {
     const does = made[key as Steps<P>] as (...args: readonly unknown[]) => unknown;
     const checked = (...args: readonly unknown[]): unknown => {
-      checkArguments(`${name}.${key}`, args, expected);
-      return mark(does(...args));
+      const who = `${name}.${key}`;
+      checkArguments(who, args, expected);
+      return mark(does(...args), who, citedBy(args.at(-1)));
     };
     return [key, checked] as const;
   });

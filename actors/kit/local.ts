@@ -3,6 +3,7 @@
  *
  * The functions of `fn.ts` find them and list them in their path, so that they die with it.
  */
+import { looking } from '../path/looks.ts';
 import type { Note, Step } from '../path/path.ts';
 
 /** A local of a path. @public */
@@ -33,12 +34,13 @@ export function local<V>(name: string): Local<V> {
       leaves: [name],
       local: (walker, locals) => ({ [name]: given(value, walker, locals) }),
     }),
-    read: (as, value) => ({
-      kind: 'step',
-      name: as,
-      leaves: [name],
-      local: (walker, locals) => ({ [name]: value(walker, locals) }) as Partial<typeof locals>,
-    }),
+    read: (as, value) =>
+      looking({
+        kind: 'step',
+        name: as,
+        leaves: [name],
+        local: (walker, locals) => ({ [name]: value(walker, locals) }) as Partial<typeof locals>,
+      }),
   };
 }
 

@@ -67,6 +67,8 @@ export const unlockMutexStep = (id: MutexId, name = 'mutex_unlock', rest: Unlock
 export interface LockWhere {
   readonly at?: At<HostThread, HostLocals>;
   readonly as?: string;
+  /** Where it comes from, of what is one step. */
+  readonly step?: Partial<Source>;
 }
 
 /** A sleeping lock. @public */

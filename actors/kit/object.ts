@@ -13,6 +13,7 @@ import type { ObjectEvent } from '../../events/object.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { type Mortal, mortal } from '../host/object-life.ts';
 import { flag } from '../path/fits.ts';
+import type { Source } from '../path/path.ts';
 import { PER, primitive, restOf, TEXT, WHERE } from './checked.ts';
 import { KitError } from './kit-error.ts';
 import { memorized } from './known.ts';
@@ -68,7 +69,7 @@ export interface MemoryObject extends Primitive {
   alloc(where?: LockWhere): HostItem;
   /** kfree(). */
   free(where?: LockWhere): HostItem;
-  /** A step that reads or writes something in it, which is no cell of its own. */
+  /** A step of the caller that reads or writes something in it, which is no cell of its own. */
   use(as: string, where?: LockWhere): HostItem;
 }
 
@@ -100,10 +101,10 @@ export const freeing = ({ kind, per }: MemoryObject, at: At<HostThread, HostLoca
 export function object(name: string, rest: { readonly per?: Per; readonly allocated?: boolean } = {}): MemoryObject {
   const { per = 'host', allocated = true } = restOf('object', name, rest, { ...PER, allocated: flag });
   const says =
-    (type: ObjectEvent['type'], as: string) =>
+    (type: ObjectEvent['type'], as: string, source: Partial<Source> = SLUB) =>
     (where: LockWhere = {}): HostItem => {
       const id = instanceAt(name, per, where.at);
-      return step(where.as ?? as, { ...SLUB, send: (t, l) => outgoing(id(t, l), { type }) });
+      return step(where.as ?? as, { ...source, send: (t, l) => outgoing(id(t, l), { type }) });
     };
   return primitive<MemoryObject>(
     name,
@@ -113,7 +114,7 @@ export function object(name: string, rest: { readonly per?: Per; readonly alloca
       parts: [{ kind: name, per, machine: () => objectMachine, input: () => (allocated ? null : { absent: true }), breaches: BREACHES }],
       alloc: says('object.create', 'kmalloc'),
       free: says('object.destroy', 'kfree'),
-      use: (as, where = {}) => says('object.use', as)(where),
+      use: (as, where = {}) => says('object.use', as, {})(where),
     },
     { alloc: [WHERE], free: [WHERE], use: [TEXT, WHERE] },
   );

@@ -11,6 +11,7 @@ import { type HostEnv, type HostItem, type HostLocals, type HostThread, host, ke
 import { fn } from '../kit/fn.ts';
 import { type Local, local } from '../kit/local.ts';
 import type { At } from '../kit/primitive.ts';
+import { looking } from '../path/looks.ts';
 import { allCpusRequestPath, kickVcpuPath } from './kick.ts';
 import { vmNameOf } from './kit-here.ts';
 
@@ -48,12 +49,14 @@ export interface Request {
 export function request(name: string): Request {
   const bit = name as VcpuRequest;
   const test = (into: Local<boolean>, { at, as = 'kvm_test_request' }: OfVcpu): HostItem =>
-    step(as, {
-      ...REQUESTS,
-      leaves: [into.name],
-      send: (t, l) => outgoing(at(t, l), { type: 'vcpu.requests?' }),
-      answers: { 'vcpu.requests': (e) => ({ [into.name]: e.pending.includes(bit) }) },
-    });
+    looking(
+      step(as, {
+        ...REQUESTS,
+        leaves: [into.name],
+        send: (t, l) => outgoing(at(t, l), { type: 'vcpu.requests?' }),
+        answers: { 'vcpu.requests': (e) => ({ [into.name]: e.pending.includes(bit) }) },
+      }),
+    );
   const clear = ({ at, as = 'kvm_clear_request' }: OfVcpu): HostItem =>
     step(as, { ...REQUESTS, send: (t, l) => outgoing(at(t, l), { type: 'vcpu.clearRequest', request: bit }) });
   return {

@@ -4,6 +4,7 @@
  */
 
 import type { Letter, Outgoing } from '../../events/event.ts';
+import { looks } from './looks.ts';
 import { refuseLacking } from './needs.ts';
 import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
@@ -65,7 +66,7 @@ export interface Graph<T, L, E extends AnyEvent> {
   readonly nodes: ReadonlyMap<string, GraphNode<T, L, E>>;
   /** The step that the path begins with. */
   readonly entry: string;
-  /** Loops that wait: a step of their own, called paths included, yields or idles. */
+  /** Loops that wait: a step of their own, called paths included, yields or idles; or all look. */
   readonly waiting: ReadonlySet<string>;
 }
 
@@ -123,7 +124,7 @@ export function compile<T, L, E extends AnyEvent>(
   const compiler = new Compiler<T, L, E>(stepEvent, patches, uses);
   compiler.walk(top.items, scope);
   for (const id of compiler.nodes.keys()) refuseStepsUnder(id, compiler.nodes);
-  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope)[0]!.target, waiting: waitingIn(compiler.nodes.values()) };
+  return { nodes: compiler.nodes, entry: compiler.entryOf(top.items, scope)[0]!.target, waiting: waitingIn(compiler.nodes) };
 }
 
 /** Collects the nodes of a path and of all it calls. */
@@ -251,10 +252,18 @@ function refuseStepsUnder(id: string, nodes: ReadonlyMap<string, unknown>): void
   }
 }
 
-/** The loops in which a step waits for others. */
-function waitingIn<T, L, E extends AnyEvent>(nodes: Iterable<GraphNode<T, L, E>>): Set<string> {
+/** The loops in which a step waits for others, and those that only look and can be left. */
+function waitingIn<T, L, E extends AnyEvent>(nodes: ReadonlyMap<string, GraphNode<T, L, E>>): Set<string> {
   const waiting = new Set<string>();
-  for (const { loops, spec } of nodes) if (loops.length > 0 && (spec.yields || spec.idles)) waiting.add(loops[0]!);
+  const acting = new Set<string>();
+  const left = new Set<string>();
+  for (const { loops, spec, edges } of nodes.values()) {
+    if (loops.length > 0 && (spec.yields || spec.idles)) waiting.add(loops[0]!);
+    if (!looks(spec)) for (const loop of loops) acting.add(loop);
+    const targets = edges.flatMap(({ routes }) => routes.map(({ target }) => nodes.get(target)?.loops ?? []));
+    for (const loop of loops) if (targets.some((around) => !around.includes(loop))) left.add(loop);
+  }
+  for (const loop of left) if (!acting.has(loop)) waiting.add(loop);
   return waiting;
 }
 

@@ -14,6 +14,7 @@ import {
 import type { Letter, Outgoing } from '../../events/event.ts';
 import { compile, type Edge, type Graph, type GraphNode, type Route } from './compile.ts';
 import { flowThrough } from './flow.ts';
+import { looks } from './looks.ts';
 import type { PathPatches } from './patch.ts';
 import { type Flow, type Grade, type Path, PathError, type Walker } from './path.ts';
 import type { Walk, Walked, WalkMeta } from './walks.ts';
@@ -160,7 +161,7 @@ function stateOf<T extends Walker<L> & MachineContext, L extends object, E exten
     ns: ns ?? NOMINAL_NS,
     source: node.source,
     grade: node.grade,
-    ...(idles && { idles }),
+    ...((idles || looks(node.spec)) && { idles: true as const }),
     ...(yields && { yields }),
     ...(computes && { computes }),
     ...(waits.length > 0 && { waits }),

@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { cell } from '../../../actors/kit/cell.ts';
 import { interrupt } from '../../../actors/kit/interrupt.ts';
 import { type Body, kthread } from '../../../actors/kit/kthread.ts';
+import { local } from '../../../actors/kit/local.ts';
+import { mutex } from '../../../actors/kit/mutex.ts';
 import { notifierChain } from '../../../actors/kit/notifier.ts';
+import { object } from '../../../actors/kit/object.ts';
+import { refcount } from '../../../actors/kit/refcount.ts';
 import { smpCall } from '../../../actors/kit/smp-call.ts';
 import { hrtimer, timer } from '../../../actors/kit/timer.ts';
 import { workqueue } from '../../../actors/kit/workqueue.ts';
@@ -60,5 +64,37 @@ describe('the source of a step', () => {
     const found = sources();
     expect(MARKS.map((name) => [name, found[name]])).toEqual(MARKS.map((name) => [name, `mine, ${name}`]));
     expect(found.plainly).toContain('kernel/kthread.c');
+  });
+
+  it('is its own where its last argument says so, and that of its function for a use of an object', () => {
+    const memory = object('memory');
+    const count = refcount('count');
+    const held = mutex('held');
+    const cited = { source: 'mine, alone', grade: 'read' } as const;
+    const sourceOf = (item: object) => {
+      const { source, grade } = item as { readonly source?: string; readonly grade?: string };
+      return [source, grade];
+    };
+    const into = local<boolean>('into');
+    const own = [
+      memory.use('touch', { step: cited }),
+      memory.free({ step: cited }),
+      count.get({ step: cited }),
+      count.getUnlessZero(into, { step: cited }),
+      held.unlock({ step: cited }),
+      held.trylock(into, { as: 'try', step: cited }),
+      shared.store('x', 1, { step: cited }),
+    ];
+    for (const item of own) expect(sourceOf(item)).toEqual([cited.source, cited.grade]);
+    expect(sourceOf(memory.use('touch'))).toEqual([undefined, undefined]);
+    expect(sourceOf(memory.free())[0]).toContain('mm/slub.c');
+    expect(sourceOf(count.get({ step: { grade: 'read' } }))).toEqual([expect.stringContaining('refcount.h'), 'read']);
+  });
+
+  it('is that of the kernel for a function of several steps', () => {
+    const cited = { step: { source: 'mine' } };
+    expect(() => mutex('held').lock(cited)).toThrow('held.lock() is several steps, which cite the kernel');
+    expect(() => refcount('count').put([], cited)).toThrow('count.put() is several steps');
+    expect(() => object('memory').use('touch', { step: { sauce: 'mine' } as never })).toThrow('expected a map with source and grade');
   });
 });

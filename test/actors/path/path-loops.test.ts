@@ -1,8 +1,9 @@
 /**
  * Which loops of a path wait: those with a step of their own, called paths included, that yields or
- * idles.
+ * idles, and those that only look and can be left.
  */
 import { describe, expect, it } from 'vitest';
+import { looking } from '../../../actors/path/looks.ts';
 import { expanded, pathOf, type TourItem, tour } from './walk.ts';
 
 const { step, loop, when, call, leaveLoop } = tour;
@@ -55,5 +56,14 @@ describe('the loops that wait around a step', () => {
     const { poll, sleeps } = waitsOf([step('begin'), loop(step('poll'), call(called), leaves)]);
     expect(sleeps).toHaveLength(1);
     expect(poll).toEqual(sleeps);
+  });
+
+  it('wait where all of their steps look and they can be left; not beside another step, or without end', () => {
+    const look = (name: string) => looking(step(name, { send: () => [], answers: { answer: () => ({}) } })) as TourItem;
+    const inside = loop(look('three'), loop(look('four'), leaves), step('work'), leaves);
+    const { one, two, three, four, five } = waitsOf([loop(look('one'), look('two'), leaves), inside, loop(look('five'), look('six'))]);
+    expect(one).toHaveLength(1);
+    expect(two).toEqual(one);
+    expect([three!.length, four!.length, five!.length]).toEqual([0, 1, 0]);
   });
 });
