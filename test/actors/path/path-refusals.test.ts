@@ -165,9 +165,13 @@ describe('what has no meaning', () => {
     ['a kind that is unknown', loose({ kind: 'lop', body: [] }), 'walk, item 2 (lop) is {"kind":"lop","body":[]}; expected a step'],
     ['a list among the items', loose([mark('b'), mark('c')]), 'walk, item 2 (a list of step b, step c); expected its items: spread it'],
     ['a branch without cases', when(), 'walk, item 2 (when): cases is []; expected at least one case'],
-    ['a case that is a list of steps only', when(loose([mark('b')])), 'walk, item 2 (when), case 1 is [{"kind":"step"'],
+    [
+      'a case that is a list of steps only',
+      loose({ kind: 'when', cases: [[mark('b')]] }),
+      'walk, item 2 (when), case 1 is [{"kind":"step"',
+    ],
     ['a case with a step beside its list', when(loose([isSmall, [mark('b')], mark('c')])), 'expected a test and a list of items'],
-    ['a case whose items are no list', when(loose([isSmall, mark('b')])), 'expected a test and a list of items'],
+    ['a case whose items are no list', loose({ kind: 'when', cases: [[isSmall, mark('b')]] }), 'expected a test and a list of items'],
     ['a call of nothing', call(loose(undefined)), 'walk, item 2 (call) has no path'],
     [
       'a binding that is no function',
