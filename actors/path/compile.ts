@@ -4,6 +4,7 @@
  */
 
 import type { Letter, Outgoing } from '../../events/event.ts';
+import { checkLocals } from './locals.ts';
 import { refuseLacking } from './needs.ts';
 import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
@@ -103,9 +104,11 @@ export function compile<T, L, E extends AnyEvent>(
   home: string,
   patches: PathPatches = {},
   uses?: ReadonlySet<object>,
+  keeps: readonly string[] = [],
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
   checkWays(top, patches);
+  if (uses) checkLocals(top, patches, keeps);
   const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END, crosses: [] }];
   const { source, grade } = top;
   const scope: Scope<T, L> = {

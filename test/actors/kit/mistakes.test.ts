@@ -1,9 +1,11 @@
 /** What is said of a module that is wrong, where it is wrong. */
 import { describe, expect, it } from 'vitest';
-import { host } from '../../../actors/host/host-env.ts';
+import { type HostItem, host } from '../../../actors/host/host-env.ts';
 import { cell } from '../../../actors/kit/cell.ts';
+import { fn } from '../../../actors/kit/fn.ts';
 import { local } from '../../../actors/kit/local.ts';
 import { mutex } from '../../../actors/kit/mutex.ts';
+import { syscall } from '../../../actors/kit/syscall.ts';
 import { workqueue } from '../../../actors/kit/workqueue.ts';
 import { race } from '../../../sim/host/race.ts';
 import { raced } from './raced.ts';
@@ -26,6 +28,16 @@ describe('what a step of the kit is given', () => {
     ['a key', () => lock.lock(wrong({ aat: () => 'vm:a' })), 'did you mean "at"?'],
     ['an option of a constructor', () => mutex('m', wrong({ pre: 'vm' })), 'mutex m has a key "pre"; expected per; did you mean "per"?'],
     ['a case without brackets', () => host.when(wrong(up.is(true))), 'expected each case in brackets'],
+    [
+      'a case without items',
+      () => host.when(wrong([up.is(true)])),
+      'when(): case 1 has nothing for its items; expected each case in brackets',
+    ],
+    [
+      'a case with an item for its list',
+      () => host.when([up.is(false), []], wrong([up.is(true), lock.lock()])),
+      /^when\(\): case 2 has \{.* for its items; expected each case in brackets, a test and a list of items/,
+    ],
   ])('is looked at: %s', (_what, does, says) => expect(does).toThrow(says));
 });
 
@@ -43,4 +55,47 @@ describe('a race', () => {
   ])('is refused before it runs, or by name, where an operation %s', (_what, does, says, uses = wrong([flag])) =>
     expect(() => of(does, uses as readonly unknown[])).toThrow(says),
   );
+});
+
+const word = cell('word', { value: 0, seen: 0 });
+const [value, seen] = [local<number>('value'), local<number>('seen')];
+const load = () => word.load('value', value);
+const stored = (items: readonly HostItem[]) => of(() => [...syscall('ioctl', 's', items)], [word]);
+
+describe('a local', () => {
+  it.each<[string, readonly HostItem[], RegExp]>([
+    [
+      'in a test',
+      [load(), host.when([local<number>('vlaue').is(1), [word.store('seen', 1)]])],
+      /__do_sys_ioctl, item 2 \(when\), case 1 reads the local "vlaue", in which nothing is left; .* or one of value; did you mean "value"\?/,
+    ],
+    ['that is stored', [load(), word.store('seen', seen)], /item 2 \(step store_seen\) reads the local "seen", in which nothing is left/],
+    ['that another gets', [load(), seen.set(local<number>('old'))], /item 2 \(note\) reads the local "old"/],
+    [
+      'that died',
+      [host.call(fn('inner', 's', [load()])), word.store('seen', value)],
+      /reads the local "value", which dies with .*__do_sys_ioctl\.inner; expected it in `leaves` of that/,
+    ],
+    [
+      'whose name another has',
+      [load(), word.load('seen', local<number>('value')), host.when([value.is(0), [word.store('seen', 1)]])],
+      /item 2 \(step load_seen\): two locals are called "value", .* expected another name for one of them/,
+    ],
+  ])('is refused before it runs: one %s', (_what, items, says) => expect(() => stored(items)).toThrow(says));
+
+  const again = () => {
+    const own = local<number>('own');
+    return [word.load('value', own), host.when([own.is(1), [word.store('seen', 1)]])];
+  };
+  it.each<[string, readonly HostItem[]]>([
+    [
+      'that a note of its own sets',
+      [host.call(fn('f', 's', [load(), host.note(() => wrong({ mine: 1 })), word.store('seen', local('mine'))], { locals: ['mine'] }))],
+    ],
+    ['that a path leaves which it calls', [host.call(fn('inner', 's', [load()], { leaves: ['value'] })), word.store('seen', value)]],
+    ['that the caller has', [load(), host.call(fn('inner', 's', [word.store('seen', value)]))]],
+    ['of an earlier turn', [host.loop(word.load('seen', seen), host.when([value.is(0), [host.leaveLoop]]), load())]],
+    ['that a function looks at', [load(), host.when([(_t, l) => seen.of(l) === undefined, [word.store('seen', 1)]])]],
+    ['that a helper makes anew', [...again(), ...again()]],
+  ])('is taken as it is: one %s', (_what, items) => expect(stored(items)).toMatchObject({ broken: [] }));
 });
