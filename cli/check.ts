@@ -57,7 +57,8 @@ function run({ io, out, json, args }: Call): number {
     for (const { file, mistakes, otherName, refused } of found) {
       if (mistakes.length === 0)
         out.line(styled('green', 'ok'), `  ${file}`, otherName === null ? '' : styled('dim', `  its runs are called ${otherName}`));
-      for (const { variant, rule, step } of refused) out.line(`    compare refuses variant ${variant}: ${rule}, at ${step}`);
+      for (const { variant, rule, step, hint } of refused)
+        out.line(`    compare refuses variant ${variant}: ${rule}, at ${step}${hint === null ? '' : `: ${hint}`}`);
       for (const { line, path, message } of mistakes) {
         const place = `${file}${line > 0 ? `:${line}` : ''}: `;
         out.line(styled('red', place), path === '' ? '' : `${path}: `, message);

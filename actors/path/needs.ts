@@ -18,6 +18,13 @@ interface Marked {
 /** The same item, marked. Copies of it keep the mark. */
 export const needing = <I extends object>(item: I, needs: readonly Needed[]): I => ({ ...item, [NEEDS]: needs });
 
+/** What an item is a step of, in words; null where it says nothing of that. */
+export function stepOf(item: object): string | null {
+  const [need] = (item as Marked)[NEEDS] ?? [];
+  const { name, path } = item as { readonly name?: string; readonly path?: { readonly name: string } };
+  return need === undefined ? null : `${name ?? path?.name} of ${need.kind}`;
+}
+
 /** @throws PathError if the item needs what does not take part */
 export function refuseLacking(item: object, uses: ReadonlySet<object>, place: string): void {
   const kinds = new Set([...(uses as ReadonlySet<Needed>)].map(({ kind }) => kind));

@@ -164,10 +164,13 @@ export class PathError extends Error {
 export class ContextError extends PathError {
   readonly rule: string;
   readonly step: string;
-  constructor(rule: string, step: string, message: string) {
-    super(message);
+  /** What to look for, where that is known. */
+  readonly hint: string | null;
+  constructor(rule: string, step: string, message: string, hint: string | null = null) {
+    super(hint === null ? message : `${message}: ${hint}`);
     this.rule = rule;
     this.step = step;
+    this.hint = hint;
   }
 }
 

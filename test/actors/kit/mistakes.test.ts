@@ -5,6 +5,7 @@ import { cell } from '../../../actors/kit/cell.ts';
 import { fn } from '../../../actors/kit/fn.ts';
 import { local } from '../../../actors/kit/local.ts';
 import { mutex } from '../../../actors/kit/mutex.ts';
+import { spinlock } from '../../../actors/kit/spinlock.ts';
 import { syscall } from '../../../actors/kit/syscall.ts';
 import { workqueue } from '../../../actors/kit/workqueue.ts';
 import { race } from '../../../sim/host/race.ts';
@@ -98,4 +99,25 @@ describe('a local', () => {
     ['that a function looks at', [load(), host.when([(_t, l) => seen.of(l) === undefined, [word.store('seen', 1)]])]],
     ['that a helper makes anew', [...again(), ...again()]],
   ])('is taken as it is: one %s', (_what, items) => expect(stored(items)).toMatchObject({ broken: [] }));
+});
+
+describe('a lock that is not given back on each way', () => {
+  const spin = spinlock('mapLock');
+  const taken = (items: readonly HostItem[]) => of(() => [...syscall('ioctl', 's', items)], [word, spin]);
+
+  it.each<[string, readonly HostItem[], string]>([
+    ['a branch', [load(), host.when([value.is(0), [spin.lock()]]), word.store('seen', 1)], 'spin_lock of mapLock'],
+    [
+      'a turn of a loop',
+      [host.loop(load(), spin.lock(), host.when([value.is(1), [spin.unlock(), host.leaveLoop]]))],
+      'spin_lock of mapLock',
+    ],
+    ['the end', [spin.lock(), load()], 'spin_lock of mapLock'],
+  ])('is named at %s', (_what, items, names) =>
+    expect(() => taken(items)).toThrow(`on one way there ${names} is not given back; expected it to be unlocked on each way`),
+  );
+  it('is told from a count that is no lock', () =>
+    expect(() => taken([load(), host.when([value.is(0), [host.preemptDisable]]), word.store('seen', 1)])).toThrow(
+      '__do_sys_ioctl.preempt_disable is not given back; expected it to be undone on each way',
+    ));
 });

@@ -82,7 +82,11 @@ describe('what is never reached', () => {
       [loop(mark('a'), leaveLoop, mark('b'))],
       'walk, item 1 (loop), item 3 (step b) is never reached: item 2 does not go on',
     ],
-    ['after a loop that is not left', [loop(mark('a')), mark('b')], 'walk, item 2 (step b) is never reached: item 1 does not go on'],
+    [
+      'after a loop that is not left',
+      [loop(mark('a')), mark('b')],
+      'walk, item 2 (step b) is never reached: item 1 does not go on; a loop goes on by leaveLoop',
+    ],
     [
       'after branches none of which goes on',
       [mark('a'), when([isSmall, [leavePath]], [otherwise, [stop('off')]]), mark('b')],
@@ -91,7 +95,7 @@ describe('what is never reached', () => {
     [
       'after a call that never returns',
       [mark('a'), call(named('inner', loop(mark('b')))), leavePath],
-      'walk, item 3 (leavePath) is never reached: item 2 does not go on',
+      'walk, item 3 (leavePath) is never reached: item 2 does not go on; a loop goes on by leaveLoop',
     ],
     [
       'as a case after otherwise',
