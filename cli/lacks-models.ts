@@ -1,4 +1,4 @@
-/** A scenario of a module of the user's own, without the module: most likely `--models` is missing. */
+/** A scenario of a module of the user's own, without the module: `--models` may be missing. */
 import { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';
 import { CliError, failureOf } from './errors.ts';
 

@@ -131,7 +131,7 @@ export const STATE = nameOf('a state of a task', ['interruptible', 'killable', '
 export const GIVEN: Takes = {
   ...takes([
     'text, a finite number, true, false, null, a local, or a function that gives one of these',
-    (value) => isValue(value) || isLocal(value) || typeof value === 'function',
+    (value) => isValue(value) || isLocal(value) || fn[1](value),
   ]),
   local: 'read',
 };

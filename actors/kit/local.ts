@@ -21,7 +21,7 @@ export interface Local<V> {
   readonly read: <T extends object, L extends object>(as: string, value: (walker: T, locals: L) => V) => Step<T, L, never>;
 }
 
-/** The line of the code that has called what calls this; it says no more than whether two are one. */
+/** The line that calls what calls this. It says no more than whether two are made in one place. */
 const callerOf = (): string | undefined => new Error().stack?.split('\n')[3];
 
 /** A local of this name. @public */

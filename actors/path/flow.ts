@@ -4,7 +4,7 @@ import { ContextError, type Flow, letterOf, PathError } from './path.ts';
 
 type AnyEvent = { readonly type: string };
 
-/** A count that a step has raised, or interrupts that it has switched off, on the way to another. */
+/** A count that a step has raised, or interrupts that it has switched off. */
 interface Taken {
   readonly what: 'preempt' | 'spin' | 'rcu' | 'bh' | 'irqs';
   readonly by: string;

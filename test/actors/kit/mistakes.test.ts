@@ -26,6 +26,20 @@ describe('what a step of the kit is given', () => {
     ['a work item that is not declared', () => workqueue('wq', { drain: () => [] }).queue(wrong('drian')), 'did you mean "drain"?'],
     ['a field, though the step has a name', () => flag.load(wrong('upp'), wrong(up), { as: 'x' }), 'did you mean "up"?'],
     ['a name for a local', () => flag.load('up', wrong('up')), 'flag.load(): argument 2: found "up"; expected a local'],
+    [
+      'a sum in a field without a number',
+      () => flag.addReturn(wrong('up'), 1),
+      'flag.addReturn(): argument 1: found "up"; expected a field with a number (none)',
+    ],
+    [
+      'a value from an async function',
+      () =>
+        flag.store(
+          'up',
+          wrong(async () => true),
+        ),
+      'found an async function or a generator; expected text, a finite',
+    ],
     ['a key', () => lock.lock(wrong({ aat: () => 'vm:a' })), 'did you mean "at"?'],
     ['an option of a constructor', () => mutex('m', wrong({ pre: 'vm' })), 'mutex m has a key "pre"; expected per; did you mean "per"?'],
     ['a case without brackets', () => host.when(wrong(up.is(true))), 'expected each case in brackets'],
@@ -52,6 +66,31 @@ describe('a race', () => {
     ['asks for an option that is none', ({ options }: { options: Record<string, string> }) => [options.memry], 'did you mean "memory"?'],
     ['asks for an argument that is none', (_env: unknown, arg: (name: string) => unknown) => [arg('gfn')], 'arg(): found "gfn"'],
     ['uses what takes no part', () => [lock.lock()], 'is a step of flagLock, which takes no part in the run'],
+    [
+      'uses another of that name',
+      () => [cell('flag', { up: false, odd: 1 }).store('odd', 2)],
+      'is a step of flag, but another flag takes part in the run',
+    ],
+    [
+      'stores what a function does not give',
+      () => [
+        flag.store(
+          'up',
+          wrong(() => undefined),
+        ),
+      ],
+      /flag\.up: the function gives nothing; expected text/,
+    ],
+    [
+      'stores a promise',
+      () => [
+        flag.store(
+          'up',
+          wrong(() => Promise.resolve(true)),
+        ),
+      ],
+      'flag.up: the function gives a promise; expected text',
+    ],
     ['drops what it does not hold', () => [lock.unlock()], 'thread:p/0 unlocks it, and no one holds it', [lock]],
   ])('is refused before it runs, or by name, where an operation %s', (_what, does, says, uses = wrong([flag])) =>
     expect(() => of(does, uses as readonly unknown[])).toThrow(says),
@@ -62,6 +101,9 @@ const word = cell('word', { value: 0, seen: 0 });
 const [value, seen] = [local<number>('value'), local<number>('seen')];
 const load = () => word.load('value', value);
 const stored = (items: readonly HostItem[]) => of(() => [...syscall('ioctl', 's', items)], [word]);
+
+it('may be made twice: a primitive of one name', () =>
+  expect(of(() => [cell('flag', { up: false }).store('up', true)])).toMatchObject({ verdict: 'clean' }));
 
 describe('a local', () => {
   it.each<[string, readonly HostItem[], RegExp]>([
@@ -97,7 +139,7 @@ describe('a local', () => {
     ['that the caller has', [load(), host.call(fn('inner', 's', [word.store('seen', value)]))]],
     ['of an earlier turn', [host.loop(word.load('seen', seen), host.when([value.is(0), [host.leaveLoop]]), load())]],
     ['that a function looks at', [load(), host.when([(_t, l) => seen.of(l) === undefined, [word.store('seen', 1)]])]],
-    ['that a helper makes anew', [...again(), ...again()]],
+    ['that a helper makes each time', [...again(), ...again()]],
   ])('is taken as it is: one %s', (_what, items) => expect(stored(items)).toMatchObject({ broken: [] }));
 });
 
