@@ -23,6 +23,7 @@ export interface Refused {
   readonly variant: string;
   readonly rule: string;
   readonly step: string;
+  readonly hint: string | null;
 }
 
 export interface Built {
@@ -57,7 +58,7 @@ export function built(scenario: Scenario, cwd: string): Built {
     try {
       build(scenario, variant);
     } catch (error) {
-      if (error instanceof ContextError) refused.push({ variant, rule: error.rule, step: error.step });
+      if (error instanceof ContextError) refused.push({ variant, rule: error.rule, step: error.step, hint: error.hint });
       else {
         const message = messageOf(error, cwd);
         if (error instanceof AbsentKindError) absent.add(message);

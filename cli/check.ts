@@ -3,6 +3,7 @@
  */
 
 import { basename } from 'node:path';
+import { mechanisms, originOf } from '../sim/host/registry.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';
 import { parseScenario } from '../sim/scenario/load.ts';
@@ -12,6 +13,7 @@ import { readText, resolved } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
+import { lacksModels, MODELS_HINT } from './lacks-models.ts';
 import { styled } from './output.ts';
 
 interface Checked {
@@ -57,12 +59,14 @@ function run({ io, out, json, args }: Call): number {
     for (const { file, mistakes, otherName, refused } of found) {
       if (mistakes.length === 0)
         out.line(styled('green', 'ok'), `  ${file}`, otherName === null ? '' : styled('dim', `  its runs are called ${otherName}`));
-      for (const { variant, rule, step } of refused) out.line(`    compare refuses variant ${variant}: ${rule}, at ${step}`);
+      for (const { variant, rule, step, hint } of refused)
+        out.line(`    compare refuses variant ${variant}: ${rule}, at ${step}${hint === null ? '' : `: ${hint}`}`);
       for (const { line, path, message } of mistakes) {
         const place = `${file}${line > 0 ? `:${line}` : ''}: `;
         out.line(styled('red', place), path === '' ? '' : `${path}: `, message);
       }
     }
+    if (mechanisms().every((one) => originOf(one) === null) && lacksModels(errors)) out.line(`  try: ${MODELS_HINT}`);
   }
   return ok ? EXIT.ok : EXIT.usage;
 }

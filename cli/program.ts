@@ -121,12 +121,22 @@ const namedIn = (argv: readonly string[]): CommandEntry | undefined => {
   return COMMANDS.find((command) => command.name === name);
 };
 
+async function withoutModels(run: () => number | Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ScenarioError') throw error;
+    const { hinted } = await import('./lacks-models.ts');
+    throw hinted(error);
+  }
+}
+
 /**
  * Runs a command while mechanisms of the user's own are registered: before anything is read, and no
  * longer than it takes.
  */
 async function withModels(files: readonly string[], io: Io, run: () => number | Promise<number>): Promise<number> {
-  if (files.length === 0) return run();
+  if (files.length === 0) return withoutModels(run);
   for (const file of files) noteInput(file, io);
   const { loadModels } = await import('./models.ts');
   const unload = await loadModels(files.map((file) => ({ file, cwd: io.cwd })));

@@ -11,9 +11,24 @@ import { assign, emit, enqueueActions, setup } from 'xstate';
 import { type Outgoing, outgoing } from '../../events/event.ts';
 import type { CellAnswer, CellEvent, CellValue } from '../../events/kit.ts';
 import { accessor, type Relayed } from '../../events/memory-order.ts';
-import { oneOf } from '../path/fits.ts';
+import { oneOf, shownValue } from '../path/fits.ts';
 import type { Step, StepSpec } from '../path/path.ts';
-import { AN_OBJECT, checkTable, GIVEN, INTO, isValue, maybe, nameOf, PER, primitive, restOf, VALUES, whereWith } from './checked.ts';
+import {
+  AN_OBJECT,
+  checkTable,
+  GIVEN,
+  INTO,
+  isValue,
+  maybe,
+  nameOf,
+  PER,
+  primitive,
+  restOf,
+  type Takes,
+  VALUES,
+  whereWith,
+} from './checked.ts';
+import { KitError } from './kit-error.ts';
 import { type Given, given, type Local } from './local.ts';
 import { type MemoryObject, usesOf } from './object.ts';
 import { type At, instanceAt, type Per, type Primitive } from './primitive.ts';
@@ -153,6 +168,13 @@ function changed(fields: CellFields, event: Exclude<CellEvent, { readonly type: 
   }
 }
 
+/** What a function or a local has given for the field. @throws KitError if no memory can hold it */
+function held<V>(field: string, from: unknown, value: V): V {
+  if (isValue(value)) return value;
+  const giver = typeof from === 'function' ? 'the function' : `the local ${(from as { readonly name?: string }).name}`;
+  throw new KitError(`${field}: ${giver} gives ${shownValue(value)}; expected ${VALUES}`);
+}
+
 const CELL_WHERE = whereWith({ step: ['a map of what else the step does', (value) => typeof value === 'object' && value !== null] });
 
 /** The memory behind a cell. */
@@ -196,6 +218,9 @@ export function cell<F extends CellFields>(name: string, fields: F, rest: CellRe
   const { per = 'host', in: within, memory } = restOf('cell', name, rest, { ...PER, in: AN_OBJECT, memory: oneOf('sc') });
   checkTable(`cell ${name}`, fields, [VALUES, isValue]);
   const field = nameOf('one of its fields', Object.keys(fields));
+  const isAdded = (one: string): boolean => fields[one] === null || typeof fields[one] === 'number';
+  const number = nameOf('a field with a number', Object.keys(fields).filter(isAdded));
+  const added: Takes = { wrong: (value) => field.wrong(value) ?? number.wrong(value) };
   const access = <T, L>(
     [verb, type]: readonly [verb: string, type: CellEvent['type']],
     field: string,
@@ -218,8 +243,8 @@ export function cell<F extends CellFields>(name: string, fields: F, rest: CellRe
   };
   const nothing = () => ({});
   const of =
-    <V, T, L>(value: Given<V, T, L>) =>
-    (w: T, l: L) => ({ value: given(value, w, l) });
+    <V, T, L>(value: Given<V, T, L>, field: string) =>
+    (w: T, l: L) => ({ value: held(`${name}.${field}`, value, given(value, w, l)) });
   const plain = memory === 'sc' ? 'cell.xchg' : 'cell.store';
   return primitive<Cell<CellFields>>(
     name,
@@ -228,15 +253,22 @@ export function cell<F extends CellFields>(name: string, fields: F, rest: CellRe
       parts: [{ kind: name, per, machine: () => cellMachine, input: () => fields }],
       load: (field, into, where) => access(['load', 'cell.load'], field, nothing, into, where),
       loadAcquire: (field, into, where) => access(['load_acquire', 'cell.load'], field, nothing, into, where),
-      store: (field, value, where) => access(['store', plain], field, of(value), undefined, where),
-      storeRelease: (field, value, where) => access(['store_release', plain], field, of(value), undefined, where),
-      storeMb: (field, value, where) => access(['store_mb', 'cell.xchg'], field, of(value), undefined, where),
-      xchg: (field, value, into, where) => access(['xchg', 'cell.xchg'], field, of(value), into, where),
+      store: (field, value, where) => access(['store', plain], field, of(value, field), undefined, where),
+      storeRelease: (field, value, where) => access(['store_release', plain], field, of(value, field), undefined, where),
+      storeMb: (field, value, where) => access(['store_mb', 'cell.xchg'], field, of(value, field), undefined, where),
+      xchg: (field, value, into, where) => access(['xchg', 'cell.xchg'], field, of(value, field), into, where),
       cmpxchg: (field, expected, value, into, where) =>
-        access(['cmpxchg', 'cell.cmpxchg'], field, (w, l) => ({ expected: given(expected, w, l), value: given(value, w, l) }), into, where),
-      testAndSet: (field, into, where) => access(['test_and_set', 'cell.xchg'], field, of<CellValue, unknown, unknown>(true), into, where),
-      clearBit: (field, into, where) => access(['clear', 'cell.xchg'], field, of<CellValue, unknown, unknown>(false), into, where),
-      addReturn: (field, value, into, where) => access(['add', 'cell.add'], field, of(value), into, where),
+        access(
+          ['cmpxchg', 'cell.cmpxchg'],
+          field,
+          (w, l) => ({ expected: held(`${name}.${field}`, expected, given(expected, w, l)), ...of(value, field)(w, l) }),
+          into,
+          where,
+        ),
+      testAndSet: (field, into, where) =>
+        access(['test_and_set', 'cell.xchg'], field, of<CellValue, unknown, unknown>(true, field), into, where),
+      clearBit: (field, into, where) => access(['clear', 'cell.xchg'], field, of<CellValue, unknown, unknown>(false, field), into, where),
+      addReturn: (field, value, into, where) => access(['add', 'cell.add'], field, of(value, field), into, where),
     },
     {
       load: [field, INTO, CELL_WHERE],
@@ -248,7 +280,7 @@ export function cell<F extends CellFields>(name: string, fields: F, rest: CellRe
       cmpxchg: [field, GIVEN, GIVEN, maybe(INTO), CELL_WHERE],
       testAndSet: [field, maybe(INTO), CELL_WHERE],
       clearBit: [field, maybe(INTO), CELL_WHERE],
-      addReturn: [field, GIVEN, maybe(INTO), CELL_WHERE],
+      addReturn: [added, GIVEN, maybe(INTO), CELL_WHERE],
     },
   ) as Cell<Fields<F>>;
 }

@@ -4,10 +4,12 @@
  */
 import { didYouMean } from '../../events/nearest.ts';
 import { type Fits, fn, list, oneOf, shownValue, text, wrongKey } from '../path/fits.ts';
+import { type Made, withLocals } from '../path/locals.ts';
 import { lookingIfAsks } from '../path/looks.ts';
 import { needing } from '../path/needs.ts';
 import { GRADES, type Source } from '../path/path.ts';
 import { KitError } from './kit-error.ts';
+import { madeOf } from './local.ts';
 import type { Primitive } from './primitive.ts';
 
 /** What a primitive may be called: ids of its actors begin so. */
@@ -77,6 +79,8 @@ export interface Takes {
   readonly wrong: (value: unknown) => string | null;
   /** It stands for all that follow. */
   readonly many?: true;
+  /** What a local is for that stands there; it is left where nothing is said. */
+  readonly local?: 'read';
 }
 
 const takes = ([expected, fits]: Fits): Takes => ({
@@ -89,7 +93,7 @@ export const maybe = (one: Takes): Takes => ({ ...one, wrong: (value) => (value 
 export const VALUES = 'text, a finite number, true, false or null';
 export const isValue = (value: unknown): boolean =>
   value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
-const isLocal = (value: unknown): boolean =>
+const isLocal = (value: unknown): value is { readonly name: string } =>
   typeof value === 'object' && value !== null && 'name' in value && 'of' in value && typeof value.of === 'function';
 const keys = (known: Readonly<Record<string, Fits>>): Takes => ({
   wrong: (value) => {
@@ -109,6 +113,8 @@ export const nameOf = (what: string, known: readonly string[]): Takes => ({
 export const INTO = takes(["a local, as local('x') gives", isLocal]);
 const CITES: Readonly<Record<string, Fits>> = { source: text, grade: oneOf(...GRADES) };
 const isMap = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+/** A local that another step has left. */
+export const FROM: Takes = { ...INTO, local: 'read' };
 const AT: Readonly<Record<string, Fits>> = {
   at: WHICH,
   as: ['a name without dots', (value) => typeof value === 'string' && /^[^.#]+$/.test(value)],
@@ -127,10 +133,13 @@ export const ENV = takes(['the env that `does` is given', (value) => typeof valu
 export const A_PRIMITIVE = takes(AN_OBJECT);
 export const STATE = nameOf('a state of a task', ['interruptible', 'killable', 'uninterruptible', 'parked']);
 /** What a step stores or compares with. */
-export const GIVEN = takes([
-  'text, a finite number, true, false, null, a local, or a function that gives one of these',
-  (value) => isValue(value) || isLocal(value) || typeof value === 'function',
-]);
+export const GIVEN: Takes = {
+  ...takes([
+    'text, a finite number, true, false, null, a local, or a function that gives one of these',
+    (value) => isValue(value) || isLocal(value) || fn[1](value),
+  ]),
+  local: 'read',
+};
 
 type Steps<P> = { [K in keyof P]-?: P[K] extends (...args: never[]) => unknown ? K : never }[keyof P] & string;
 
@@ -169,17 +178,20 @@ function citing(who: string, item: object, cited: Partial<Source>): object {
  * @param table what the arguments of each of its steps are
  */
 export function primitive<P extends Primitive>(name: string, made: P, table: Readonly<Record<Steps<P>, readonly Takes[]>>): P {
-  const mark = (value: unknown, who: string, cited: Partial<Source> | null): unknown => {
-    if (Array.isArray(value)) return value.map((one) => mark(one, who, cited));
+  const mark = (value: unknown, who: string, cited: Partial<Source> | null, reads: readonly Made[], leaves: readonly Made[]): unknown => {
+    if (Array.isArray(value))
+      return value.map((one, i) => mark(one, who, cited, ...(i === 0 ? ([reads, leaves] as const) : ([[], []] as const))));
     if (!isItem(value)) return value;
-    return needing(lookingIfAsks(cited ? citing(who, value, cited) : value), made.parts);
+    return withLocals(needing(lookingIfAsks(cited ? citing(who, value, cited) : value), made.parts), reads, leaves);
   };
   const steps = Object.entries<readonly Takes[]>(table).map(([key, expected]) => {
     const does = made[key as Steps<P>] as (...args: readonly unknown[]) => unknown;
     const checked = (...args: readonly unknown[]): unknown => {
       const who = `${name}.${key}`;
       checkArguments(who, args, expected);
-      return mark(does(...args), who, citedBy(args.at(-1)));
+      const locals = args.flatMap((one, i) => (isLocal(one) ? [{ made: madeOf(one), isRead: expected[i]?.local === 'read' }] : []));
+      const [reads, leaves] = [true, false].map((isRead) => locals.filter((one) => one.isRead === isRead).map((one) => one.made));
+      return mark(does(...args), who, citedBy(args.at(-1)), reads!, leaves!);
     };
     return [key, checked] as const;
   });

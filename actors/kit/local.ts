@@ -3,6 +3,7 @@
  *
  * The functions of `fn.ts` find them and list them in their path, so that they die with it.
  */
+import { type Made, readingTest, withLocals } from '../path/locals.ts';
 import { looking } from '../path/looks.ts';
 import type { Note, Step } from '../path/path.ts';
 
@@ -21,33 +22,49 @@ export interface Local<V> {
   readonly read: <T extends object, L extends object>(as: string, value: (walker: T, locals: L) => V) => Step<T, L, never>;
 }
 
+/** The line that calls what calls this. It says no more than whether two are made in one place. */
+const callerOf = (): string | undefined => new Error().stack?.split('\n')[3];
+
 /** A local of this name. @public */
 export function local<V>(name: string): Local<V> {
+  const made: Made = { name, madeAt: callerOf() };
   const of = (locals: object): V | undefined => (locals as Readonly<Record<string, V | undefined>>)[name];
-  return {
+  const self: Local<V> = {
     name,
     of,
-    is: (value) => (_walker, locals) => of(locals) === value,
-    isNot: (value) => (_walker, locals) => of(locals) !== value,
-    set: (value) => ({
-      kind: 'note',
-      leaves: [name],
-      local: (walker, locals) => ({ [name]: given(value, walker, locals) }),
-    }),
+    is: (value) => readingTest((_walker: object, locals: object) => of(locals) === value, made),
+    isNot: (value) => readingTest((_walker: object, locals: object) => of(locals) !== value, made),
+    set: (value) =>
+      withLocals(
+        { kind: 'note', leaves: [name], local: (walker, locals) => ({ [name]: given(value, walker, locals) }) },
+        isLocal(value) ? [madeOf(value)] : [],
+        [made],
+      ),
     read: (as, value) =>
-      looking({
-        kind: 'step',
-        name: as,
-        leaves: [name],
-        local: (walker, locals) => ({ [name]: value(walker, locals) }) as Partial<typeof locals>,
-      }),
+      withLocals(
+        looking({
+          kind: 'step',
+          name: as,
+          leaves: [name],
+          local: (walker, locals) => ({ [name]: value(walker, locals) }) as Partial<typeof locals>,
+        }),
+        [],
+        [made],
+      ),
   };
+  MADE.set(self, made);
+  return self;
 }
+
+/** Where locals are written. */
+const MADE = new WeakMap<object, Made>();
+/** A local as what looks at paths knows it. */
+export const madeOf = (one: { readonly name: string }): Made => MADE.get(one) ?? { name: one.name };
 
 /** A value, what gives it for the walker, or the local that has it. @public */
 export type Given<V, T, L> = V | Local<V> | ((walker: T, locals: L) => V);
 
-const isLocal = <V>(value: V | Local<V>): value is Local<V> => typeof value === 'object' && value !== null && 'of' in value;
+const isLocal = <V>(value: unknown): value is Local<V> => typeof value === 'object' && value !== null && 'of' in value;
 
 /** The value for this walker. */
 export function given<V, T, L>(value: Given<V, T, L>, walker: T, locals: L): V {

@@ -17,7 +17,7 @@ import type { GraceEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
 import { untilGranted } from '../host/sleeping.ts';
 import type { Source, StepSpec } from '../path/path.ts';
-import { A_PRIMITIVE, FUNCTION, INTO, PER, primitive, restOf, WHERE } from './checked.ts';
+import { A_PRIMITIVE, FROM, FUNCTION, INTO, PER, primitive, restOf, WHERE } from './checked.ts';
 import { GRACE_SETS, graceMachine } from './grace.ts';
 import { memorized } from './known.ts';
 import type { Local } from './local.ts';
@@ -156,6 +156,6 @@ export function srcu(name: string, rest: { readonly per?: Per } = {}): Srcu {
         ),
       ...waits(of),
     },
-    { readLock: [INTO, WHERE], readUnlock: [INTO, WHERE], ...GRACE },
+    { readLock: [INTO, WHERE], readUnlock: [FROM, WHERE], ...GRACE },
   );
 }

@@ -13,7 +13,7 @@ import { emit, enqueueActions, setup } from 'xstate';
 import { type ActorId, type Outgoing, outgoing, type Stamped, sender } from '../../events/event.ts';
 import type { SeqcountEvent } from '../../events/kit.ts';
 import { type HostItem, type HostLocals, type HostThread, host } from '../host/host-env.ts';
-import { INTO, ITEMS, PER, primitive, restOf, WHERE } from './checked.ts';
+import { FROM, INTO, ITEMS, PER, primitive, restOf, WHERE } from './checked.ts';
 import { fn } from './fn.ts';
 import { memorized } from './known.ts';
 import { type Local, local } from './local.ts';
@@ -81,7 +81,7 @@ export interface Seqlock extends Pick<Seqcount, 'kind' | 'parts' | 'readBegin' |
   writeUnlock(where?: LockWhere): HostItem;
 }
 
-const READS = { readBegin: [INTO, WHERE], readRetry: [INTO, INTO, WHERE], read: [ITEMS, WHERE] };
+const READS = { readBegin: [INTO, WHERE], readRetry: [FROM, INTO, WHERE], read: [ITEMS, WHERE] };
 const sequence = local<number>('seqNow');
 const retry = local<boolean>('seqRetry');
 

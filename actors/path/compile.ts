@@ -4,8 +4,9 @@
  */
 
 import type { Letter, Outgoing } from '../../events/event.ts';
+import { checkLocals } from './locals.ts';
 import { looks } from './looks.ts';
-import { refuseLacking } from './needs.ts';
+import { refuseLacking, stepOf } from './needs.ts';
 import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
 import { itemAt } from './shape.ts';
@@ -58,6 +59,8 @@ export interface GraphNode<T, L, E extends AnyEvent> extends Source {
   readonly loops: readonly string[];
   /** What the paths around it list as their locals. */
   readonly locals: readonly string[];
+  /** The step of a primitive that it is, or is part of: `spin_lock of mmu_lock`. */
+  readonly partOf: string | null;
   letter: Letter | null;
   flow: Flow | null;
 }
@@ -82,6 +85,8 @@ interface Scope<T, L> extends Source {
   readonly loops: readonly string[];
   readonly locals: readonly string[];
   readonly requires: boolean;
+  /** As that of a node. */
+  readonly partOf: string | null;
 }
 
 /** The name of a step, or of a path that is called, under those that call it. */
@@ -104,9 +109,11 @@ export function compile<T, L, E extends AnyEvent>(
   home: string,
   patches: PathPatches = {},
   uses?: ReadonlySet<object>,
+  keeps: readonly string[] = [],
 ): Graph<T, L, E> {
   const top = patched(unpatched, patches);
   checkWays(top, patches);
+  if (uses) checkLocals(top, patches, keeps);
   const end: readonly Route<T, L>[] = [{ ops: home ? clearing<T, L>(top.locals) : [], target: home || END, crosses: [] }];
   const { source, grade } = top;
   const scope: Scope<T, L> = {
@@ -118,6 +125,7 @@ export function compile<T, L, E extends AnyEvent>(
     loops: [],
     locals: top.locals,
     requires: top.requires === 'N',
+    partOf: null,
     source,
     grade,
   };
@@ -187,7 +195,8 @@ class Compiler<T, L, E extends AnyEvent> {
   walk(items: readonly Item<T, L, E>[], scope: Scope<T, L>): void {
     for (const [i, item] of items.entries()) {
       if (this.#uses) refuseLacking(item, this.#uses, `${itemAt(scope.prefix, items, i)} of ${scope.source}`);
-      this.#walkOne(item, scope, { ...scope, at: [...scope.at, i], next: this.entryOf(items, scope, i + 1) });
+      const one = { ...scope, partOf: stepOf(item) ?? scope.partOf };
+      this.#walkOne(item, one, { ...one, at: [...scope.at, i], next: this.entryOf(items, scope, i + 1) });
     }
   }
 
@@ -219,7 +228,7 @@ class Compiler<T, L, E extends AnyEvent> {
   }
 
   #add(
-    { prefix, requires, source, grade, loops, locals }: Scope<T, L>,
+    { prefix, requires, source, grade, loops, locals, partOf }: Scope<T, L>,
     name: string,
     spec: StepSpec<T, L, E>,
     edges: readonly Edge<T, L>[],
@@ -238,6 +247,7 @@ class Compiler<T, L, E extends AnyEvent> {
       grade: spec.grade ?? grade,
       loops,
       locals,
+      partOf,
       letter: null,
       flow: null,
     });
@@ -279,6 +289,7 @@ function bodyScope<T, L, E extends AnyEvent>(path: Path<T, L, E>, scope: Scope<T
     loops: scope.loops,
     locals: [...scope.locals, ...path.locals],
     requires: scope.requires || path.requires === 'N',
+    partOf: scope.partOf,
     source: path.source,
     grade: path.grade,
   };

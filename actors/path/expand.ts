@@ -122,9 +122,9 @@ export function expand<T extends Walker<L> & MachineContext, L extends object, E
 
 function graphOf<T extends Walker<L> & MachineContext, L, E extends EventObject>(
   path: Path<T, L, E>,
-  { home, stepEvent, patches, from, uses }: ExpandOptions<T>,
+  { home, stepEvent, patches, from, uses, keeps }: ExpandOptions<T>,
 ): Graph<T, L, E> {
-  const graph = compile(path, stepEvent, home?.target ?? '', patches, uses);
+  const graph = compile(path, stepEvent, home?.target ?? '', patches, uses, keeps);
   flowThrough(graph, from, home?.target ?? '');
   return graph;
 }

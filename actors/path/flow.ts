@@ -4,28 +4,68 @@ import { ContextError, type Flow, letterOf, PathError } from './path.ts';
 
 type AnyEvent = { readonly type: string };
 
+/** A count that a step has raised, or interrupts that it has switched off. */
+interface Taken {
+  readonly what: 'preempt' | 'spin' | 'rcu' | 'bh' | 'irqs';
+  readonly by: string;
+}
+
 /**
  * Lets the context flow along the edges, as sparse and lockdep would demand: two ways into a step
  * must agree.
  * @throws ContextError
  */
 export function flowThrough<T, L, E extends AnyEvent>(graph: Graph<T, L, E>, from: Flow, home: string): void {
-  const todo: [string, Flow][] = [[graph.entry, from]];
+  const todo: [string, Flow, readonly Taken[]][] = [[graph.entry, from, []]];
+  const takenAt = new Map<string, readonly Taken[]>();
   for (let job = todo.pop(); job; job = todo.pop()) {
-    const [id, flow] = job;
+    const [id, flow, taken] = job;
     if (id === home) continue;
     const node = graph.nodes.get(id);
     if (!node) throw new PathError(`a path runs off its end at ${id}`);
     if (node.flow) {
       if (!sameFlow(node.flow, flow))
-        throw new ContextError('unbalanced context', id, `${id} is entered with ${told(node.flow)} and with ${told(flow)}`);
+        throw new ContextError(
+          'unbalanced context',
+          id,
+          `${id} is entered with ${told(node.flow)} and with ${told(flow)}`,
+          leftText(takenAt.get(id)!, taken),
+        );
       continue;
     }
     node.flow = flow;
+    takenAt.set(id, taken);
     node.letter = node.spec.inside ? 'X' : letterOf(flow, node.spec.mayResched === true);
     const left = leaving(node, flow);
-    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left]);
+    const then = takenBehind(node, taken);
+    for (const edge of node.edges) for (const route of edge.routes) todo.push([route.target, left, then]);
   }
+}
+
+/** What is taken behind the step. */
+function takenBehind<T, L, E extends AnyEvent>({ id, spec, partOf }: GraphNode<T, L, E>, before: readonly Taken[]): readonly Taken[] {
+  const { irqs } = spec;
+  const by = partOf ?? id;
+  let taken = before;
+  const change = (what: Taken['what'], count: number): void => {
+    if (count > 0) taken = [...taken, { what, by }];
+    const last = taken.findLastIndex((one) => one.what === what);
+    if (count < 0) taken = taken.filter((_, i) => i !== last);
+  };
+  for (const what of ['preempt', 'spin', 'rcu', 'bh'] as const) change(what, spec[what] ?? 0);
+  if (irqs !== undefined) change('irqs', irqs ? -1 : 1);
+  return taken;
+}
+
+/** What one of two ways has taken and not given back; null if that does not tell them apart. */
+function leftText(one: readonly Taken[], other: readonly Taken[]): string | null {
+  const lacks = (of: readonly Taken[], others: readonly Taken[]): readonly Taken[] =>
+    of.filter(({ what, by }) => !others.some((two) => two.what === what && two.by === by));
+  const left = [...lacks(one, other), ...lacks(other, one)];
+  if (left.length === 0) return null;
+  const names = [...new Set(left.map(({ by }) => by))];
+  const isLock = left.some(({ what }) => what === 'spin');
+  return `on one way there ${names.join(' and ')} is not given back; expected it to be ${isLock ? 'unlocked' : 'undone'} on each way`;
 }
 
 const sameFlow = (a: Flow, b: Flow) =>

@@ -7,7 +7,17 @@ import { PathError } from './path.ts';
 /** Actors of one kind that something brings. */
 interface Needed {
   readonly kind: string;
+  readonly per?: string;
+  readonly input?: (instance: string) => unknown;
+  readonly machine?: (env: never) => unknown;
 }
+
+/** Whether two bring the same actors: what makes such a thing may be called twice. */
+const isSame = (one: Needed, other: Needed): boolean =>
+  one === other ||
+  (one.per === other.per &&
+    JSON.stringify(one.input?.('0')) === JSON.stringify(other.input?.('0')) &&
+    String(one.machine) === String(other.machine));
 
 const NEEDS = Symbol('needs');
 
@@ -18,12 +28,25 @@ interface Marked {
 /** The same item, marked. Copies of it keep the mark. */
 export const needing = <I extends object>(item: I, needs: readonly Needed[]): I => ({ ...item, [NEEDS]: needs });
 
+/** What an item is a step of, in words; null where it says nothing of that. */
+export function stepOf(item: object): string | null {
+  const [need] = (item as Marked)[NEEDS] ?? [];
+  const { name, path } = item as { readonly name?: string; readonly path?: { readonly name: string } };
+  return need === undefined ? null : `${name ?? path?.name} of ${need.kind}`;
+}
+
 /** @throws PathError if the item needs what does not take part */
 export function refuseLacking(item: object, uses: ReadonlySet<object>, place: string): void {
-  const kinds = new Set([...(uses as ReadonlySet<Needed>)].map(({ kind }) => kind));
-  const lacks = (item as Marked)[NEEDS]?.find(({ kind }) => !kinds.has(kind));
-  if (lacks === undefined) return;
-  throw new PathError(
-    `${place} is a step of ${lacks.kind}, which takes no part in the run; expected it in \`uses\` of a mechanism, and no option of that at \`off\``,
-  );
+  const used = [...(uses as ReadonlySet<Needed>)];
+  for (const need of (item as Marked)[NEEDS] ?? []) {
+    const found = used.find(({ kind }) => kind === need.kind);
+    if (found === undefined)
+      throw new PathError(
+        `${place} is a step of ${need.kind}, which takes no part in the run; expected it in \`uses\` of a mechanism, and no option of that at \`off\``,
+      );
+    if (!isSame(found, need))
+      throw new PathError(
+        `${place} is a step of ${need.kind}, but another ${need.kind} takes part in the run; expected the same one in \`uses\`, or another name for one of them`,
+      );
+  }
 }

@@ -7,6 +7,7 @@
  * path inherits the context of its caller.
  */
 import type { Letter, Outgoing } from '../../events/event.ts';
+import { shownValue } from './fits.ts';
 
 /** How well a step is known. @see docs/sources.md @public */
 export type Grade = 'recorded' | 'read' | 'manual' | 'memory' | 'decision' | 'inferred';
@@ -163,10 +164,13 @@ export class PathError extends Error {
 export class ContextError extends PathError {
   readonly rule: string;
   readonly step: string;
-  constructor(rule: string, step: string, message: string) {
-    super(message);
+  /** What to look for, where that is known. */
+  readonly hint: string | null;
+  constructor(rule: string, step: string, message: string, hint: string | null = null) {
+    super(hint === null ? message : `${message}: ${hint}`);
     this.rule = rule;
     this.step = step;
+    this.hint = hint;
   }
 }
 
@@ -191,6 +195,14 @@ export interface PathRest<L> {
   readonly requires?: 'N';
 }
 
+/** Said where the author writes it: what is made of it has another place. */
+function refuseOddCase(one: unknown, at: string): void {
+  const expected = 'expected each case in brackets, a test and a list of items: when([test, [items]], …)';
+  if (!Array.isArray(one)) throw new PathError(`${at} is no list; ${expected}`);
+  const [, items] = one as readonly unknown[];
+  if (!Array.isArray(items)) throw new PathError(`${at} has ${shownValue(items)} for its items; ${expected}`);
+}
+
 /** Constructors that share one walker, one set of locals and one vocabulary. */
 export function pathsOf<T, L, E extends AnyEvent>() {
   return {
@@ -205,8 +217,7 @@ export function pathsOf<T, L, E extends AnyEvent>() {
     call: (path: Path<T, L, E>, bind?: Call<T, L, E>['bind']): Item<T, L, E> => ({ kind: 'call', path, ...(bind && { bind }) }),
     loop: (...body: readonly Item<T, L, E>[]): Item<T, L, E> => ({ kind: 'loop', body }),
     when: (...cases: readonly Case<T, L, E>[]): Item<T, L, E> => {
-      const odd = cases.findIndex((one) => !Array.isArray(one));
-      if (odd >= 0) throw new PathError(`when(): case ${odd + 1} is no list; expected each case in brackets: when([test, [items]], …)`);
+      for (const [i, one] of cases.entries()) refuseOddCase(one, `when(): case ${i + 1}`);
       return { kind: 'when', cases };
     },
     note: (local: Note<T, L>['local']): Item<T, L, E> => ({ kind: 'note', local }),

@@ -74,11 +74,19 @@ class Survey<T, L, E extends AnyEvent> {
     let ways: Ways = { end: [] };
     for (const [i, item] of items.entries()) {
       const at = itemAt(place, items, i);
-      if (ways.end === undefined) throw new PathError(`${at} is never reached: item ${i} does not go on`);
+      if (ways.end === undefined) {
+        const hint = this.#hasLoop(items[i - 1]!) ? '; a loop goes on by leaveLoop' : '';
+        throw new PathError(`${at} is never reached: item ${i} does not go on${hint}`);
+      }
       const onward = thenOf(ways.end, this.#ofItem(item, at, inLoop));
       ways = eitherOf({ ...ways, end: undefined }, onward);
     }
     return ways;
+  }
+
+  #hasLoop(item: Item<T, L, E>): boolean {
+    if (item.kind === 'call') return patched(item.path, this.#patches).items.some((one) => this.#hasLoop(one));
+    return item.kind === 'loop' || (item.kind === 'when' && item.cases.some(([, body]) => body.some((one) => this.#hasLoop(one))));
   }
 
   #ofItem(item: Item<T, L, E>, at: string, inLoop: boolean): Ways {

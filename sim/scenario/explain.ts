@@ -3,7 +3,7 @@
  * name.
  */
 import type { z } from 'zod';
-import { didYouMean } from '../../events/nearest.ts';
+import { didYouMean, likest } from '../../events/nearest.ts';
 import { guestOperations, hostOperations } from './all-operations.ts';
 import { keysIn } from './fields.ts';
 import { archNamed, isVmSetting, known as knownTo, type Side } from './foreign.ts';
@@ -63,11 +63,22 @@ function unknownKeys(issue: Extract<Issue, { code: 'unrecognized_keys' }>, at: P
   const known = keysIn(issue.message);
   const all = known ?? [];
   const valid = arch === null ? all : knownTo(arch, sideOf(all), all);
-  const expected = valid.length > 0 ? `one of ${valid.join(', ')}` : `no ${known === null ? 'such ' : ''}key`;
   return issue.keys.slice(0, ISSUES_MAX).map((key) => ({
     path: [...at, key],
-    message: `found the key ${shown(key)}${otherSide(key, valid)}; expected ${expected}${didYouMean(key, valid)}`,
+    message: `found the key ${shown(key)}${otherSide(key, valid)}${amongKeys(key, valid, known !== null)}`,
   }));
+}
+
+/** More keys than these are not listed: those most like it are, behind what was meant. */
+const KEYS_MAX = 24;
+const LIKEST_MAX = 12;
+
+function amongKeys(key: string, valid: readonly string[], isKnown: boolean): string {
+  const meant = didYouMean(key, valid);
+  if (valid.length === 0) return `; expected no ${isKnown ? '' : 'such '}key`;
+  if (valid.length <= KEYS_MAX) return `; expected one of ${valid.join(', ')}${meant}`;
+  const likeliest = `one of ${likest(key, valid, LIKEST_MAX).join(', ')} and ${valid.length - LIKEST_MAX} others`;
+  return meant === '' ? `; expected ${likeliest}` : `${meant} Expected ${likeliest}`;
 }
 
 /**

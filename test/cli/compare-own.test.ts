@@ -103,3 +103,11 @@ describe('a variant whose contexts do not fit', () => {
     expect([code, err]).toEqual([2, expect.stringContaining('main.nap.msleep sleeps with kernel mode')]);
   });
 });
+
+describe('a scenario of a module, without the module', () => {
+  it('is told with what to try', async () => {
+    expect((await bench.run(['check', './nap.yaml'])).out).toContain('\n  try: are these of a module of yours? --models FILE.js\n');
+    expect((await bench.run(['explore', './nap.yaml'])).err).toContain('try: are these of a module of yours? --models FILE.js; ');
+    expect((await bench.run(['check', './nap.yaml', ...OWN])).out).not.toContain('--models');
+  });
+});

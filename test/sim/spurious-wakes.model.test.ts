@@ -204,7 +204,9 @@ const cases = Object.entries(WORLDS).flatMap(([file, worlds]) => worlds.map((sce
 describe('a wait', () => {
   it('stands in each file in which a thread goes to sleep', () => {
     const sleeping = projectFiles().filter(
-      (file) => file.startsWith('actors/') && /sleeps: true[ ,}]|\b(?:goToSleep|sleepUntil|untilGranted)\(/.test(textOf(file).replaceAll('\n', ' ')),
+      (file) =>
+        file.startsWith('actors/') &&
+        /sleeps: true[ ,}]|\b(?:goToSleep|sleepUntil|untilGranted)\(/.test(textOf(file).replaceAll('\n', ' ')),
     );
     const general = (file: string): boolean => file.startsWith('actors/path/') || file === 'actors/host/sleeping.ts';
     expect(Object.keys(WORLDS).sort()).toEqual(sleeping.filter((file) => !general(file)).sort());

@@ -82,7 +82,11 @@ describe('what is never reached', () => {
       [loop(mark('a'), leaveLoop, mark('b'))],
       'walk, item 1 (loop), item 3 (step b) is never reached: item 2 does not go on',
     ],
-    ['after a loop that is not left', [loop(mark('a')), mark('b')], 'walk, item 2 (step b) is never reached: item 1 does not go on'],
+    [
+      'after a loop that is not left',
+      [loop(mark('a')), mark('b')],
+      'walk, item 2 (step b) is never reached: item 1 does not go on; a loop goes on by leaveLoop',
+    ],
     [
       'after branches none of which goes on',
       [mark('a'), when([isSmall, [leavePath]], [otherwise, [stop('off')]]), mark('b')],
@@ -91,7 +95,7 @@ describe('what is never reached', () => {
     [
       'after a call that never returns',
       [mark('a'), call(named('inner', loop(mark('b')))), leavePath],
-      'walk, item 3 (leavePath) is never reached: item 2 does not go on',
+      'walk, item 3 (leavePath) is never reached: item 2 does not go on; a loop goes on by leaveLoop',
     ],
     [
       'as a case after otherwise',
@@ -165,9 +169,13 @@ describe('what has no meaning', () => {
     ['a kind that is unknown', loose({ kind: 'lop', body: [] }), 'walk, item 2 (lop) is {"kind":"lop","body":[]}; expected a step'],
     ['a list among the items', loose([mark('b'), mark('c')]), 'walk, item 2 (a list of step b, step c); expected its items: spread it'],
     ['a branch without cases', when(), 'walk, item 2 (when): cases is []; expected at least one case'],
-    ['a case that is a list of steps only', when(loose([mark('b')])), 'walk, item 2 (when), case 1 is [{"kind":"step"'],
+    [
+      'a case that is a list of steps only',
+      loose({ kind: 'when', cases: [[mark('b')]] }),
+      'walk, item 2 (when), case 1 is [{"kind":"step"',
+    ],
     ['a case with a step beside its list', when(loose([isSmall, [mark('b')], mark('c')])), 'expected a test and a list of items'],
-    ['a case whose items are no list', when(loose([isSmall, mark('b')])), 'expected a test and a list of items'],
+    ['a case whose items are no list', loose({ kind: 'when', cases: [[isSmall, mark('b')]] }), 'expected a test and a list of items'],
     ['a call of nothing', call(loose(undefined)), 'walk, item 2 (call) has no path'],
     [
       'a binding that is no function',

@@ -35,13 +35,14 @@ describe.each(ARCHES)('a mistake on %s', (arch) => {
   const others = ARCHES.filter((other) => other !== arch);
 
   it('is told with the operations of its own architecture, and no others', () => {
-    const guest = message(scenario(arch, { guest: 'hltt: {}' }));
-    const host = message(scenario(arch, { host: 'KVM_RUNN: {}' }));
-    expect(guest).toContain(`found the key "hltt"; expected one of `);
-    expect([guest.includes(OWN[arch][0]), host.includes(OWN[arch][1])]).toEqual([true, true]);
+    const [guestOwn, hostOwn] = OWN[arch];
+    const guest = (key: string) => message(scenario(arch, { guest: `${key}: {}` }));
+    const host = (key: string) => message(scenario(arch, { host: `${key}: {}` }));
+    const meant = (name: string) => expect.stringMatching(new RegExp(`found the key "${name}x"; .*did you mean "${name}"`));
+    expect([guest(`${guestOwn}x`), host(`${hostOwn}x`)]).toEqual([meant(guestOwn), meant(hostOwn)]);
     for (const other of others) {
-      expect(guest).not.toMatch(new RegExp(`[ ,]${OWN[other][0]}[,;]`));
-      expect(host).not.toMatch(new RegExp(`[ ,]${OWN[other][1]}[,;]`));
+      expect(guest(`${OWN[other][0]}x`)).not.toMatch(new RegExp(`[ ,"]${OWN[other][0]}[,;" ]`));
+      expect(host(`${OWN[other][1]}x`)).not.toMatch(new RegExp(`[ ,"]${OWN[other][1]}[,;" ]`));
     }
   });
 

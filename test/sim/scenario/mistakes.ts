@@ -2,7 +2,7 @@
  * One mistake of every kind, in the host, VMs, programs: the changed sample, and the issues (line |
  * path | message) that come of it.
  */
-import { FEATURES, GUEST_OPERATIONS, HOST_OPERATIONS, OPTIONS, VM_TYPES } from './known-names.ts';
+import { amongGuestOperations, amongHostOperations, amongOptions, FEATURES, VM_TYPES } from './known-names.ts';
 import { changed, SAMPLE } from './sample.ts';
 
 const PROGRAM = '- KVM_RUN: { vcpu: vm0/0 }';
@@ -99,7 +99,9 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'an unknown host option',
     changed('options: { rmp.contention', 'options: { rmp.contension'),
-    [`17 | host.options["rmp.contension"] | found the key "rmp.contension"; expected one of ${OPTIONS}; did you mean "rmp.contention"?`],
+    [
+      `17 | host.options["rmp.contension"] | found the key "rmp.contension"; did you mean "rmp.contention"? Expected ${amongOptions('rmp.contension')}`,
+    ],
   ],
   [
     'a wrong value of a host option',
@@ -180,19 +182,21 @@ export const MISTAKES: readonly (readonly [title: string, text: string, issues: 
   [
     'an unknown guest operation',
     changed(PVALIDATE, '- pvalidat: { gfn: 0x5, validated: true }'),
-    [`28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; expected one of ${GUEST_OPERATIONS}; did you mean "pvalidate"?`],
+    [
+      `28 | vms.vm0.vcpus[0][1].pvalidat | found the key "pvalidat"; did you mean "pvalidate"? Expected ${amongGuestOperations('pvalidat')}`,
+    ],
   ],
   [
     "a host's operation in a guest",
     changed(PVALIDATE, '- make-shared: { vm: vm0, gfn: 0x5 }'),
     [
-      `28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected one of ${GUEST_OPERATIONS}`,
+      `28 | vms.vm0.vcpus[0][1].make-shared | found the key "make-shared", an operation of host threads; expected ${amongGuestOperations('make-shared')}`,
     ],
   ],
   [
     "a guest's operation in a host thread",
     changed(PROGRAM, '- psc: { gfn: 0x5, to: private }'),
-    [`33 | processes.qemu0.threads[0][0].psc | found the key "psc", an operation of guests; expected one of ${HOST_OPERATIONS}`],
+    [`33 | processes.qemu0.threads[0][0].psc | found the key "psc", an operation of guests; expected ${amongHostOperations('psc')}`],
   ],
   [
     'an operation that is no map',

@@ -2,7 +2,7 @@
  * One mistake of every kind, in parameters, references, names, YAML: the changed sample, and the
  * issues (line | path | message).
  */
-import { OPTIONS } from './known-names.ts';
+import { amongOptions } from './known-names.ts';
 import { changed, SAMPLE } from './sample.ts';
 
 const PROGRAM = '- KVM_RUN: { vcpu: vm0/0 }';
@@ -147,7 +147,9 @@ export const MORE_MISTAKES: readonly (readonly [title: string, text: string, iss
   [
     'an option of a variant that does not exist',
     changed('{ kvm.rmpFault: auto-share }', '{ kvm.rmpfault: auto-share }'),
-    [`48 | variants.auto-share["kvm.rmpfault"] | found the key "kvm.rmpfault"; expected one of ${OPTIONS}; did you mean "kvm.rmpFault"?`],
+    [
+      `48 | variants.auto-share["kvm.rmpfault"] | found the key "kvm.rmpfault"; did you mean "kvm.rmpFault"? Expected ${amongOptions('kvm.rmpfault')}`,
+    ],
   ],
   [
     'a wrong value in a variant',
