@@ -40,18 +40,22 @@ interface Primitives {
 
 /** A world that is strict about the names of kinds, and of fields that primitives have. */
 class StrictView extends WorldView {
+  /** Of any kind: what is no field of one is one of another. */
+  readonly #all: WorldView;
   readonly #machines: Session['engine']['topology']['machines'];
   readonly #primitives: Primitives;
 
   constructor({ engine }: Session, locals: readonly number[], primitives: Primitives) {
     super(engine.store, locals);
+    this.#all = new WorldView(engine.store, locals);
     this.#machines = engine.topology.machines;
     this.#primitives = primitives;
   }
 
   override actors<C>(kind: string): ActorView<C>[] {
+    if (kind === ANY_KIND) return this.#all.actors<C>(kind);
     const known = Object.keys(this.#machines);
-    if (kind !== ANY_KIND && !known.includes(kind) && didYouMean(kind, known) !== '')
+    if (!known.includes(kind) && didYouMean(kind, known) !== '')
       throw new AbsentKindError(`actors(): ${unknownName(kind, 'a kind of actors', known)}`);
     return super.actors<C>(kind);
   }
