@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { knownProperties } from '../sim/properties/index.ts';
 import { withLiveness } from '../sim/properties/liveness.ts';
-import { resolveLookedAt } from '../sim/properties/looked-at.ts';
+import { resolveLookedAt } from '../sim/looked-at.ts';
 import { scenario as built } from '../sim/scenario/build.ts';
 import { shown, unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';

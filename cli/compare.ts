@@ -171,7 +171,7 @@ function printMissed(printer: Printer, rows: readonly ComparedVariant[]): void {
     );
 }
 
-/** What a clean verdict does not say: that nothing was asked, or that something else was expected. */
+/** What a verdict does not say: that nothing was asked, or that another one was expected. */
 function notesOf(rows: readonly Row[]): string[] {
   const bare = rows.filter((row) => row.verdict === 'clean' && !row.namesProperty).map(({ variant }) => variant);
   return [

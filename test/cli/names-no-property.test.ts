@@ -52,7 +52,7 @@ it('run and explore say it in text and --json', async () => {
   }
 });
 
-it('nobody says it of a scenario that names one', async () => {
+it('none says it of a scenario that names one', async () => {
   for (const words of [
     ['run', './asking.yaml', '--mode', 'memory'],
     ['explore', './asking.yaml'],

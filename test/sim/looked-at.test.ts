@@ -1,25 +1,25 @@
 /**
  * What the properties of a module read is looked at before anything is searched: a field that is
- * nowhere is told by whoever searches or runs, and what is right is never refused.
+ * nowhere is told by all that search or run, and what is right is never refused.
  */
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cell } from '../../../actors/kit/cell.ts';
-import { type MemoryObject, object } from '../../../actors/kit/object.ts';
-import { refcount } from '../../../actors/kit/refcount.ts';
-import { syscall } from '../../../actors/kit/syscall.ts';
-import { openRun } from '../../../api/open-run.ts';
-import { resolved } from '../../../api/scenario.ts';
-import { compare, explore } from '../../../api/search.ts';
-import { cleanResult } from '../../../api/vitest-matchers.ts';
-import { race } from '../../../sim/host/race.ts';
-import { holds } from '../../../sim/host/race-properties.ts';
-import { register } from '../../../sim/host/registry.ts';
-import { always, type Property } from '../../../sim/property.ts';
-import type { Scenario } from '../../../sim/scenario/types.ts';
-import { leadsTo } from '../../../sim/temporal.ts';
-import { Bench } from '../../cli/run-cli.ts';
+import { cell } from '../../actors/kit/cell.ts';
+import { type MemoryObject, object } from '../../actors/kit/object.ts';
+import { refcount } from '../../actors/kit/refcount.ts';
+import { syscall } from '../../actors/kit/syscall.ts';
+import { openRun } from '../../api/open-run.ts';
+import { resolved } from '../../api/scenario.ts';
+import { compare, explore } from '../../api/search.ts';
+import { cleanResult } from '../../api/vitest-matchers.ts';
+import { race } from '../../sim/host/race.ts';
+import { holds } from '../../sim/host/race-properties.ts';
+import { register } from '../../sim/host/registry.ts';
+import { always, type Property } from '../../sim/property.ts';
+import type { Scenario } from '../../sim/scenario/types.ts';
+import { leadsTo } from '../../sim/temporal.ts';
+import { Bench } from '../cli/run-cli.ts';
 
 const bench = new Bench();
 afterAll(() => bench.clear());
@@ -40,7 +40,7 @@ const SCENARIO = {
   properties: { always: ['looks.one'] },
 } as unknown as Scenario;
 
-/** Does something while a module with this property takes part; `users` are there in one variant. */
+/** Does something while a module with this property takes part. */
 function withLook<V>(property: Property, use: () => V): V {
   const mechanism = race({
     name: 'looks',

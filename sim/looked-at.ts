@@ -2,24 +2,24 @@
  * Properties of a user's own, looked at before anything is searched: a kind of actors or a field of
  * a primitive that is not there reads as nothing, and breaks nothing ever.
  */
-import { cellMachine } from '../../actors/kit/cell.ts';
-import { didYouMean } from '../../events/nearest.ts';
-import { MechanismError } from '../host/mechanism.ts';
-import { mechanismsOf, modulesFor, originOf } from '../host/registry.ts';
-import { partsIn } from '../host/used-parts.ts';
-import type { Property } from '../property.ts';
-import { variantNames } from '../scenario/checks.ts';
-import { unknownName } from '../scenario/issues.ts';
-import { type ResolveOptions, resolveScenario } from '../scenario/resolve.ts';
-import type { ResolvedScenario, Scenario } from '../scenario/types.ts';
-import { openSession, type Session } from '../session.ts';
-import { type ActorView, ANY_KIND, WorldView } from '../view.ts';
+import { cellMachine } from '../actors/kit/cell.ts';
+import { didYouMean } from '../events/nearest.ts';
+import { MechanismError } from './host/mechanism.ts';
+import { mechanismsOf, modulesFor, originOf } from './host/registry.ts';
+import { partsIn } from './host/used-parts.ts';
+import type { Property } from './property.ts';
+import { variantNames } from './scenario/checks.ts';
+import { unknownName } from './scenario/issues.ts';
+import { type ResolveOptions, resolveScenario } from './scenario/resolve.ts';
+import type { ResolvedScenario, Scenario } from './scenario/types.ts';
+import { openSession, type Session } from './session.ts';
+import { type ActorView, ANY_KIND, WorldView } from './view.ts';
 
 /** What programs ask any object for. */
 const OF_OBJECTS: readonly string[] = ['toJSON', 'then', 'constructor', 'toString', 'valueOf', 'hasOwnProperty'];
-/** Fields that come later: an object has them once it is gone, or was used while it was not there. */
+/** Fields that come later: an object has them once it is gone, or was used while it was absent. */
 const LATER: readonly string[] = ['absent', 'misused'];
-/** States of a run in order that are looked at: many a field is read only once another has changed. */
+/** States of a run in order that are looked at: many fields are read once another has changed. */
 const STATES = 64;
 
 /** A kind of actors that is not there: a mistake, unless another variant of the scenario has it. */
@@ -31,7 +31,7 @@ const isCounted = (name: string, fields: readonly string[]): boolean => {
   return bare !== name && fields.some((field) => field.replaceAll(/\d+/g, '#') === bare);
 };
 
-/** What is known of the primitives that are no threads or handlers, whose contexts have all fields. */
+/** What is known of the primitives that are no threads or handlers. */
 interface Primitives {
   readonly kinds: readonly string[];
   /** Fields that some of them has in some state: one look may be for several, or for later. */
@@ -66,7 +66,7 @@ class StrictView extends WorldView {
     return this.#primitives.kinds.includes(kind) ? { ...view, context: this.#strictly(kind, view.context as object) as C } : view;
   }
 
-  /** A context that refuses fields which no primitive has; of a cell any, else those like one of its own. */
+  /** A context that refuses fields which no primitive has: of a cell any, else misspelt ones. */
   #strictly(kind: string, context: object): object {
     const isCell = this.#machines[kind] === cellMachine;
     const known = Object.keys(context);
@@ -88,7 +88,7 @@ function askedFor(scenario: ResolvedScenario): readonly Property[] {
   return own.flatMap(({ properties = [] }) => properties).filter(({ id }) => asked.includes(id));
 }
 
-/** Takes one look, as a search does in each state; what else the code throws is for a run to tell. */
+/** Takes one look, as a search does in each state; a run tells what else the code throws. */
 function look({ id, kinds, check, monitor }: Property, view: WorldView, { engine }: Session): void {
   const known = Object.keys(engine.topology.machines);
   const unknown = kinds.find((kind) => kind !== ANY_KIND && !known.includes(kind) && didYouMean(kind, known) !== '');
@@ -107,7 +107,7 @@ function look({ id, kinds, check, monitor }: Property, view: WorldView, { engine
   }
 }
 
-/** The first states of a run in order; none where it cannot be set up, which whoever runs it tells. */
+/** The first states of a run in order; none where it cannot be set up, as its run will tell. */
 function statesOf({ run }: Session): readonly (readonly number[])[] {
   const states: (readonly number[])[] = [];
   try {
