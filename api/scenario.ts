@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { knownProperties } from '../sim/properties/index.ts';
 import { withLiveness } from '../sim/properties/liveness.ts';
+import { resolveLookedAt } from '../sim/looked-at.ts';
 import { scenario as built } from '../sim/scenario/build.ts';
 import { shown, unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
-import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ParameterValue, ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { shippedNames, shippedPath } from './shipped-scenarios.ts';
 
@@ -67,10 +67,10 @@ const loaded = (source: string): Scenario =>
     ? loadScenario(source, 'scenario', knownProperties())
     : loadScenario(shippedText(source), `${source}.yaml`, knownProperties());
 
-/** A scenario as it will run. @throws ScenarioError, ScenarioSourceError */
+/** A scenario as it will run. @throws ScenarioError, ScenarioSourceError, MechanismError */
 export function resolved(source: ScenarioSource, { variant, set, mutant, liveness = false }: ScenarioOptions): ResolvedScenario {
   const texts = set && Object.fromEntries(Object.entries(set).map(([name, value]) => [name, String(value)]));
-  const made = resolveScenario(scenario(source), {
+  const made = resolveLookedAt(scenario(source), {
     ...(variant !== undefined && { variant }),
     ...(texts && { set: texts }),
     ...(mutant !== undefined && { mutant }),

@@ -2,7 +2,7 @@
 import { canonical } from '../sim/canonical.ts';
 import type { Limits, Violation } from '../sim/explore/request.ts';
 import { progress } from '../sim/properties/liveness.ts';
-import { goesBy, STUCK_NAMES } from '../sim/scenario/expectations.ts';
+import { goesBy, NO_PROPERTY, namesProperty, STUCK_NAMES } from '../sim/scenario/expectations.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { validateResolved } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
@@ -74,7 +74,11 @@ export const cleanResult = (received: unknown, options: CleanOptions, isNot: boo
     if (least) return result(false, isNot, () => toldSearch(`${title} is not clean: ${brokenText(least)}`, found, least));
     const doubt = doubtOf(found);
     if (doubt !== null) return inconclusive(isNot, () => toldSearch(`${title} ${doubt}; expected it to be decided`, found, undefined));
-    return result(true, isNot, () => toldSearch(`${title} is clean under ${report.bound}; expected something to break`, found, undefined));
+    const bare = namesProperty(resolved(found.subject.source, options)) ? '' : `; ${NO_PROPERTY}`;
+    if (bare !== '') process.emitWarning(`toBeClean(): ${title} is clean under ${report.bound}${bare}`);
+    return result(true, isNot, () =>
+      toldSearch(`${title} is clean under ${report.bound}${bare}; expected something to break`, found, undefined),
+    );
   });
 
 /** @throws RangeError if the scenario checks nothing of that name */

@@ -9,7 +9,6 @@ import type { Scenario } from '../sim/scenario/types.ts';
 import { openSession } from '../sim/session.ts';
 import { resolved } from './catalog.ts';
 import { failureOf } from './errors.ts';
-import { AbsentKindError, lookAt } from './looked-at.ts';
 import { placeOf } from './module-place.ts';
 
 /** What is wrong with variants: all that it is wrong with. */
@@ -43,30 +42,23 @@ function messageOf(error: unknown, cwd: string): string {
 function build(scenario: Scenario, variant: string): void {
   const ready = resolved(scenario, { variant });
   if (modulesFor(ready).length === 0) return;
-  const session = openSession({ scenario: ready, engine: 'memo', chooser: { name: 'fifo' } });
-  lookAt(ready, session);
-  session.run.start();
+  openSession({ scenario: ready, engine: 'memo', chooser: { name: 'fifo' } }).run.start();
 }
 
 /** Sets up all variants; those in which no module takes part are what is shipped. */
 export function built(scenario: Scenario, cwd: string): Built {
   const mistakes = new Map<string, string[]>();
   const refused: Refused[] = [];
-  const absent = new Set<string>();
-  const names = variantNames(scenario);
-  for (const variant of names) {
+  for (const variant of variantNames(scenario)) {
     try {
       build(scenario, variant);
     } catch (error) {
       if (error instanceof ContextError) refused.push({ variant, rule: error.rule, step: error.step, hint: error.hint });
       else {
         const message = messageOf(error, cwd);
-        if (error instanceof AbsentKindError) absent.add(message);
         mistakes.set(message, [...(mistakes.get(message) ?? []), variant]);
       }
     }
   }
-  const found = [...mistakes].map(([message, variants]) => ({ message, variants }));
-  const has = names.length - refused.length;
-  return { mistakes: found.filter(({ message, variants }) => !absent.has(message) || variants.length === has), refused };
+  return { mistakes: [...mistakes].map(([message, variants]) => ({ message, variants })), refused };
 }

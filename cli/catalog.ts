@@ -3,9 +3,9 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { shippedNames, shippedPath, shippedRegressions } from '../api/shipped-scenarios.ts';
 import { knownProperties } from '../sim/properties/index.ts';
+import { resolveLookedAt } from '../sim/looked-at.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
-import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { CliError, EXIT, fileError } from './errors.ts';
 import { noteInput } from './inputs.ts';
@@ -99,9 +99,9 @@ export interface Selection {
   readonly set?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A scenario as it will run. @throws ScenarioError */
+/** A scenario as it will run. @throws ScenarioError, MechanismError */
 export const resolved = (scenario: Scenario, { variant, set, mutant }: Selection): ResolvedScenario =>
-  resolveScenario(scenario, {
+  resolveLookedAt(scenario, {
     ...(variant !== undefined && { variant }),
     ...(set && { set }),
     ...(mutant !== undefined && { mutant }),

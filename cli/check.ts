@@ -7,9 +7,10 @@ import { mechanisms, originOf } from '../sim/host/registry.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { ScenarioError, type ScenarioIssue } from '../sim/scenario/issues.ts';
 import { parseScenario } from '../sim/scenario/load.ts';
+import { resolveScenario } from '../sim/scenario/resolve.ts';
 import type { Scenario } from '../sim/scenario/types.ts';
 import { built, type Refused } from './built.ts';
-import { readText, resolved } from './catalog.ts';
+import { readText } from './catalog.ts';
 import type { Call, Command } from './command.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { Io } from './io.ts';
@@ -35,7 +36,7 @@ function checked(file: string, io: Io): Checked {
     const { text, file: shown, path } = readText(file, io);
     const parsed = parseScenario(text, shown, knownProperties());
     if (!parsed.ok) return wrong(parsed.issues);
-    resolved(parsed.scenario, {});
+    resolveScenario(parsed.scenario, { knownProperties: knownProperties() });
     const { name } = parsed.scenario;
     const { mistakes, refused } = built(parsed.scenario, io.cwd);
     if (mistakes.length > 0)

@@ -10,7 +10,8 @@ import { outcomesFor } from '../sim/host/outcomes.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { ownIn } from '../sim/paths/own.ts';
 import { variantNames } from '../sim/scenario/checks.ts';
-import type { Scenario } from '../sim/scenario/types.ts';
+import { againstExpected, NO_PROPERTY, namesProperty } from '../sim/scenario/expectations.ts';
+import type { Expectation, ResolvedScenario, Scenario } from '../sim/scenario/types.ts';
 import { loadReference, resolved } from './catalog.ts';
 import { type Call, type Command, integer, SCENARIO_OPTIONS } from './command.ts';
 import { EXIT, usageError } from './errors.ts';
@@ -40,9 +41,25 @@ function leastDeviating({ exploration: { violations } }: ComparedVariant): strin
   return least ? `${least.property}, ${counted(least.steps, 'step')}, ${counted(least.preemptions, 'preemption')}` : '';
 }
 
-type Row = ComparedVariant | RefusedVariant;
+type Row = (ComparedVariant | RefusedVariant) & {
+  /** What the file expects of the variant; null: nothing, as of a mutant. */
+  readonly expect: Expectation | null;
+  /** What is not as expected, in sentences. */
+  readonly unexpected: readonly string[];
+  readonly namesProperty: boolean;
+};
+type SearchedRow = Row & ComparedVariant;
 
-const isSearched = (row: Row): row is ComparedVariant => row.verdict !== 'refused';
+function rowOf(found: ComparedVariant | RefusedVariant, scenario: ResolvedScenario): Row {
+  const expect = scenario.mutant === undefined ? scenario.expect : null;
+  const rest = { expect, namesProperty: namesProperty(scenario) };
+  if (expect === null) return { ...found, ...rest, unexpected: [] };
+  if (found.verdict === 'refused') return { ...found, ...rest, unexpected: ['it is refused, which is not expected'] };
+  const { exhausted, violations, undecided } = found.exploration;
+  return { ...found, ...rest, unexpected: againstExpected(expect, violations, exhausted && undecided.length === 0) };
+}
+
+const isSearched = (row: Row): row is SearchedRow => row.verdict !== 'refused';
 
 function cells(row: Row, outcomes: readonly Outcome[]): string[] {
   if (!isSearched(row)) {
@@ -108,7 +125,7 @@ function printParagraph(printer: Printer, row: Row, outcomes: readonly Outcome[]
 
 const coverageIn = ({ coverage: { whole, neverTaken, impossible } }: Exploration): Coverage => ({ whole, neverTaken, impossible });
 
-const refusedDocument = (row: RefusedVariant) => ({
+const refusedDocument = (row: Row & RefusedVariant) => ({
   ...row,
   exhausted: false,
   states: 0,
@@ -119,9 +136,12 @@ const refusedDocument = (row: RefusedVariant) => ({
   coverage: null,
 });
 
-const documentOf = ({ variant, verdict, exhausted, exploration, outcomes }: ComparedVariant) => ({
+const documentOf = ({ variant, verdict, expect, unexpected, namesProperty: names, exhausted, exploration, outcomes }: SearchedRow) => ({
   variant,
   verdict,
+  expect,
+  unexpected,
+  namesProperty: names,
   exhausted,
   states: exploration.states,
   transitions: exploration.transitions,
@@ -149,6 +169,21 @@ function printMissed(printer: Printer, rows: readonly ComparedVariant[]): void {
     printer.line(
       `${variant}: ${exploration.exhausted ? 'Never' : 'Not met in what was searched'}: ${exploration.missed.join(', ')}. What the scenario is about did not happen.`,
     );
+}
+
+/** What a verdict does not say: that nothing was asked, or that another one was expected. */
+function notesOf(rows: readonly Row[]): string[] {
+  const bare = rows.filter((row) => row.verdict === 'clean' && !row.namesProperty).map(({ variant }) => variant);
+  return [
+    ...(bare.length > 0 ? [`Clean (${bare.join(', ')}): ${NO_PROPERTY}.`] : []),
+    ...rows.flatMap(({ variant, unexpected }) => (unexpected.length > 0 ? [`${variant}: Not as expected: ${unexpected.join('; ')}.`] : [])),
+  ];
+}
+
+function printNotes(printer: Printer, rows: readonly Row[]): void {
+  const notes = notesOf(rows);
+  if (notes.length > 0) printer.line();
+  for (const note of notes) printer.line(note);
 }
 
 /** The outcomes that some variant can bring about, and those that happened all the same. */
@@ -190,7 +225,7 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
       seconds: time,
       what: `${scenario.name} ${variant}`,
     }).catch(shownAsRun({ scenario: ready, prefix: [], folder: undefined, io }));
-    rows.push(result);
+    rows.push(rowOf(result, ready));
     stopped = interrupted;
   }
   const searched = rows.filter(isSearched);
@@ -202,11 +237,14 @@ async function run({ io, out, err, json, args, options: given }: Call): Promise<
       rows: rows.map((row) => (isSearched(row) ? documentOf(row) : refusedDocument(row))),
       coverage: { neverTaken: together(searched.map(({ exploration }) => exploration.ledger)).holes.map(plainHole) },
     });
-  else if (options.markdown) printMarkdown(out, rows, outcomes);
-  else {
+  else if (options.markdown) {
+    printMarkdown(out, rows, outcomes);
+    for (const note of notesOf(rows)) err.line(`note: ${note}`);
+  } else {
     printRows(out, rows, outcomes);
     printRefusals(out, rows);
     printMissed(out, searched);
+    printNotes(out, rows);
     if (searched.length > 0) printCoverage(out, searched, ownOf(searched, scenario, options));
   }
   if (mutant !== undefined && !json) err.line(`note: the model is the mutant ${mutant}`);

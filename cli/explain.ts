@@ -18,6 +18,7 @@ import type { Io } from './io.ts';
 import { type Moment, momentsOf } from './micro-steps.ts';
 import { commandText, type Printer, styled } from './output.ts';
 import { pastedTest } from './pasted-test.ts';
+import { scenarioFile } from './scenario-file.ts';
 
 /** A line of the story. */
 interface Told {
@@ -179,7 +180,7 @@ export function explanationOf(journal: Journal, file: string, io: Io): Explanati
   return {
     ...told,
     commands: commandsOf(file, violation.step, shipped, scenario, told),
-    test: pastedTest(journal, scenario, violation, shipped !== null),
+    test: pastedTest(journal, scenario, violation, shipped === null ? scenarioFile(scenario.name, io) : null),
   };
 }
 
@@ -231,6 +232,6 @@ export function printExplanation(printer: Printer, explanation: Explanation): vo
     printer.command([styled('bold', i === 0 ? 'See it: ' : '        ')], command);
   });
   printer.line();
-  printer.line(styled('dim', 'As a test, where worldswitch and vitest are installed:'));
+  printer.line(styled('dim', 'As a test in this folder, where worldswitch and vitest are installed:'));
   printer.lines(test);
 }

@@ -9,6 +9,7 @@ import { untakenText } from '../sim/explore/guarantee.ts';
 import type { Exploration, ExploreRequest, Violation } from '../sim/explore/request.ts';
 import { topologyOf } from '../sim/host/topology.ts';
 import { ownIn } from '../sim/paths/own.ts';
+import { NO_PROPERTY, namesProperty } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Call, Command } from './command.ts';
 import { EXIT } from './errors.ts';
@@ -47,6 +48,7 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
   bound: exploration.bound,
   memoryOrder: scenario.host.options.memory,
   violations: violations.map(({ labels: _, ...violation }) => violation),
+  namesProperty: namesProperty(scenario),
   missed: exploration.missed,
   undecided: exploration.undecided,
   ...(exploration.unreduced !== undefined && { unreduced: exploration.unreduced }),
@@ -58,9 +60,6 @@ const documentOf = (exploration: Exploration, violations: readonly Shown[], scen
 /** What to do about properties that a search does not check. */
 const CHECKS_ALL = 'A search without a bound, shards, --compact and --reduce symmetry checks them.';
 
-/** What a clean verdict is about, where the scenario asks for nothing by itself. */
-const NO_PROPERTY = 'the scenario names no property that has to hold, so only deadlocks were looked for';
-
 /** A schedule ends where a property breaks: what would have come true behind that is not known. */
 function missedText(id: string, { exhausted, bound }: Exploration, violations: readonly Shown[]): readonly Part[] {
   if (!exhausted) return [styled('yellow', `Not met so far: ${id}`)];
@@ -70,7 +69,6 @@ function missedText(id: string, { exhausted, bound }: Exploration, violations: r
 }
 
 function print(printer: Printer, scenario: ResolvedScenario, exploration: Exploration, violations: readonly Shown[]): void {
-  const { properties } = scenario;
   for (const violation of violations) {
     const { property, message, least, journal, lasso } = violation;
     const cost = costText(violation);
@@ -94,7 +92,7 @@ function print(printer: Printer, scenario: ResolvedScenario, exploration: Explor
       styled('yellow', 'Clean, but these properties were not checked'),
       `: ${undecided.join(', ')}. Searched: ${bound}. ${CHECKS_ALL}`,
     );
-  else if (violations.length === 0 && exhausted && properties.always.length + properties.eventually.length === 0)
+  else if (violations.length === 0 && exhausted && !namesProperty(scenario))
     printer.line(styled('yellow', 'Clean'), `: ${bound}; ${NO_PROPERTY}`);
   else if (violations.length === 0 && exhausted) printer.line(styled('green', 'Clean'), `: ${bound}`);
   printer.line();

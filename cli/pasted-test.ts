@@ -19,6 +19,12 @@ const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').repla
 /** As an import names a file: it begins with a dot or a slash. */
 const specifier = (file: string): string => (isAbsolute(file) || file.startsWith('.') ? file : `./${file}`);
 
+/** The file's URL beside the test, whatever folder the test is run from. */
+const beside = (file: string): string => {
+  const url = encodeURI(specifier(file)).replaceAll(/[?#]/g, encodeURIComponent);
+  return `new URL(${quoted(url)}, import.meta.url)`;
+};
+
 const imported = (names: string, from: string): string => `import ${names} from ${quoted(from)};`;
 
 function importsOf(isShipped: boolean, files: readonly string[]): string[] {
@@ -48,21 +54,21 @@ function scheduleLines(schedule: string): string {
   return `[\n${lines.map((line) => `      ${line},\n`).join('')}    ].join('.')`;
 }
 
-/** `isShipped`: the scenario comes with the package; else its file is named after it. */
+/** `file`: the scenario's, as the folder of the test names it; null: it comes with the package. */
 export function pastedTest(
   journal: Journal,
   scenario: ResolvedScenario,
   { property, also }: NonNullable<RunEnd['violation']>,
-  isShipped: boolean,
+  file: string | null,
 ): string {
-  const files = modelFiles().map(({ file }) => file);
-  const source = isShipped ? quoted(scenario.name) : `readFileSync(${quoted(`${scenario.name}.yaml`)}, 'utf8')`;
+  const files = modelFiles().map((one) => one.file);
+  const source = file === null ? quoted(scenario.name) : `readFileSync(${beside(file)}, 'utf8')`;
   const schedule = inShort(journal.choices());
   const registers = files.map(
     (_, i) => `for (const mechanism of [module${i}.mechanism ?? module${i}.mechanisms].flat()) register(mechanism);`,
   );
   return [
-    ...importsOf(isShipped, files),
+    ...importsOf(file === null, files),
     '',
     ...registers,
     ...(registers.length > 0 ? [''] : []),

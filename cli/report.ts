@@ -3,6 +3,7 @@ import type { ComesBack, RunEnd } from '../events/journal.ts';
 import { dotted, inShort } from '../replay/schedule-text.ts';
 import { counted } from '../sim/counted.ts';
 import { isWhole } from '../sim/end.ts';
+import { NO_PROPERTY, namesProperty } from '../sim/scenario/expectations.ts';
 import type { ResolvedScenario } from '../sim/scenario/types.ts';
 import type { Selection } from './catalog.ts';
 import { EXIT } from './errors.ts';
@@ -21,7 +22,8 @@ export const titleOf = ({ name, variant, mutant }: Pick<ResolvedScenario, 'name'
 /** The keys that `run --json` and `inject --json` have in common. */
 export function runDocument(recorded: Recorded) {
   const { start, end, runId, steps, records, digest, root, path } = recorded;
-  const { name, variant, mutant, expect } = start.scenario as unknown as ResolvedScenario;
+  const scenario = start.scenario as unknown as ResolvedScenario;
+  const { name, variant, mutant, expect } = scenario;
   return {
     scenario: name,
     variant,
@@ -34,6 +36,7 @@ export function runDocument(recorded: Recorded) {
     comesBack: end.comesBack ?? null,
     outcomes: end.outcomes,
     expect,
+    namesProperty: namesProperty(scenario),
     sometimes: Object.fromEntries(recorded.met),
     steps,
     records,
@@ -85,7 +88,7 @@ export const costText = ({ steps, disturbances, preemptions, switches }: Deviati
     counted(switches, 'switch', 'switches'),
   ].join(', ');
 
-export function printVerdict(printer: Printer, { end, steps, met }: Recorded): void {
+export function printVerdict(printer: Printer, { start, end, steps, met }: Recorded): void {
   const { violation, ended, comesBack, outcomes } = end;
   if (violation) {
     printer.line(styled('red', `Broken: ${violation.property}`), ` after ${counted(violation.step, 'step')}`);
@@ -96,6 +99,7 @@ export function printVerdict(printer: Printer, { end, steps, met }: Recorded): v
   } else {
     const whole = isWhole(ended);
     printer.line(styled(whole ? 'green' : 'yellow', whole ? 'Clean' : 'Unfinished'), `: ${counted(steps, 'step')}; ${endedText(end)}`);
+    if (!namesProperty(start.scenario as unknown as ResolvedScenario)) printer.line(`  ${NO_PROPERTY}`);
     if (comesBack) printer.line(`  ${comesBackText(comesBack)}`);
     if (ended === 'repeats') printer.line('  --chooser random takes ticks and preemptions; worldswitch explore decides for all schedules');
   }

@@ -7,7 +7,7 @@ import type { Exploration } from '../../sim/explore/request.ts';
 import { topologyOf } from '../../sim/host/topology.ts';
 import { type Outline, outlinesOf } from '../../sim/paths/outline.ts';
 import { ownIn } from '../../sim/paths/own.ts';
-import { pathsIn } from '../../sim/paths/sites.ts';
+import { pathsIn, type Site } from '../../sim/paths/sites.ts';
 import { unknownName } from '../../sim/scenario/issues.ts';
 import type { ResolvedScenario } from '../../sim/scenario/types.ts';
 import { usageError } from '../errors.ts';
@@ -90,6 +90,9 @@ const saysOf = ({ exhausted, bound, states, transitions, unchanged, traffic }: E
     ? `Counted over ${number(traffic.steps)} steps of ${number(states)} states: ${number(transitions)} transitions and ${number(unchanged)} that change nothing${exhausted ? '' : '; the search was not whole'}.`
     : `Taken or not, over ${bound}: where a search merges states, leaves schedules out, or keeps fingerprints or parts of them, steps are not counted. A search of all schedules with none of these counts them.`;
 
+/** A path by its own name, or by the name under those that call it, as holes are told. */
+const isNamed = (sites: readonly Site[], name: string): boolean => sites.some(({ prefix, path }) => path.name === name || prefix === name);
+
 /**
  * What a search has taken, line by line. `names`: of which paths; all that the scenario walks where
  * there are none.
@@ -102,7 +105,7 @@ export function lineCoverage(exploration: Exploration, scenario: ResolvedScenari
   const reading = { scenario, topology, depth: 0 };
   const used = [...paths.values()].map((sites) => sites.filter(({ isUsed }) => isUsed)).filter((sites) => sites.length > 0);
   const isOwn = ownIn(scenario, topology);
-  const chosen = names.length === 0 ? used : used.filter((sites) => names.includes(sites[0]!.path.name));
+  const chosen = names.length === 0 ? used : used.filter((sites) => names.some((name) => isNamed(sites, name)));
   const mine = ({ places }: Outline): boolean => places.some(({ kind, path }) => isOwn({ kind, name: `${path}.` }));
   const outlines = chosen.flatMap((sites) => outlinesOf(sites, reading));
   const byHand = Object.entries(topology.machines).filter(
@@ -130,9 +133,10 @@ export function lineCoverage(exploration: Exploration, scenario: ResolvedScenari
  */
 export function expectPaths(names: readonly string[], scenario: ResolvedScenario, reference?: string): void {
   if (names.length === 0) return;
-  const known = [...pathsIn(topologyOf(scenario)).keys()].sort();
+  const paths = pathsIn(topologyOf(scenario));
+  const known = [...paths.keys()].sort();
   for (const name of names)
-    if (!known.includes(name))
+    if (![...paths.values()].some((sites) => isNamed(sites, name)))
       throw usageError(`--coverage: ${unknownName(name, `the name of a path of ${scenario.name}`, known)}`, {
         attempt: commandText(['paths', '--scenario', reference ?? 'SCENARIO']),
       });

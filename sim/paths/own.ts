@@ -1,7 +1,7 @@
 /** What of a scenario's paths and machines comes from modules of the user's own. */
 import { under } from '../../actors/path/compile.ts';
 import { fillingOf, isOwn } from '../../actors/path/filled.ts';
-import type { ShownItem } from '../../actors/path/walks.ts';
+import type { ShownGraph, ShownItem } from '../../actors/path/walks.ts';
 import type { Mechanism } from '../host/mechanism.ts';
 import { nameOf } from '../host/merged.ts';
 import { mechanismsOf, originOf } from '../host/registry.ts';
@@ -9,9 +9,14 @@ import type { ResolvedScenario } from '../scenario/types.ts';
 import type { Topology } from '../store.ts';
 import { pathsIn, type Site } from './sites.ts';
 
+type ShownNode = ShownGraph['nodes'] extends ReadonlyMap<string, infer N> ? N : never;
+
 /** Functions that carry operations out are called as these are, or have `_` for `-`. */
 const operationsOf = ({ hostOperations = {}, guestOperations = {} }: Mechanism): readonly string[] =>
   [...Object.keys(hostOperations), ...Object.keys(guestOperations)].flatMap((name) => [name, name.replaceAll('-', '_')]);
+
+/** The full names of all that a name stands under, and itself. */
+const upTo = (name: string): string[] => name.split('.').map((_, at, parts) => parts.slice(0, at + 1).join('.'));
 
 /** The full names of the steps and calls in a path that a module has put there. */
 function placesIn({ prefix, path }: Site, owners: readonly string[]): string[] {
@@ -40,9 +45,26 @@ export function ownIn(scenario: ResolvedScenario, topology: Topology): (hole: { 
   const walkers = sites.filter(({ kind }) => topology.origins?.[kind] !== undefined).map(({ kind }) => kind);
   const kinds = new Set([...walkers, ...modules.flatMap((one) => Object.keys(one.machines?.(scenario) ?? {}))]);
   const places = new Set(sites.flatMap((site) => placesIn(site, owners)));
+  const isPlaced = (name: string): boolean => upTo(name).some((path) => places.has(path));
+  const isMine = (name: string): boolean => isPlaced(name) || name.split('.').some((part) => operations.has(part));
+  /**
+   * Whether it is decided there which branch is taken: by which answer comes, or by a case among
+   * the module's own items. Which operation of a program comes next is not.
+   */
+  const decides = ({ edges }: ShownNode, to: string): boolean => {
+    const routes = edges.flatMap((edge) => edge.routes);
+    return (
+      edges.filter(({ asked }) => asked).length > 1 ||
+      routes.some(({ target, crosses }) => target === to && crosses.some((place) => isMine(place.slice(0, place.lastIndexOf('#'))))) ||
+      // Items in a path of KVM have no prefix of their own: one of them goes on to another one.
+      routes.some(({ target }) => isPlaced(target))
+    );
+  };
   return ({ kind, name }) => {
     if (kinds.has(kind)) return true;
-    const parts = name.split(' ')[0]!.split('.');
-    return parts.some((part, at) => operations.has(part) || places.has(parts.slice(0, at + 1).join('.')));
+    const [from, to] = name.split(' -> ').map((part) => part.split(' ')[0]!);
+    if (!isMine(from!)) return false;
+    const nodes = to === undefined ? [] : sites.flatMap((site) => (site.kind === kind ? (site.graph.nodes.get(from!) ?? []) : []));
+    return to === undefined || nodes.some((node) => decides(node, to));
   };
 }

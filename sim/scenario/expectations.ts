@@ -1,7 +1,7 @@
 /** What `expect` may name beside properties, and whether a violation is what is expected. */
 import { type RunEnd, STUCK_KINDS } from '../../events/journal.ts';
 import { DEADLOCK, isWhole } from '../end.ts';
-import type { Expectation } from './types.ts';
+import type { Expectation, ResolvedScenario } from './types.ts';
 
 /** A violation whose run never ends, whatever property it breaks. */
 const ENDLESS = 'endless';
@@ -14,6 +14,13 @@ export const STUCK_NAMES: readonly string[] = [DEADLOCK, ...ENDLESS_NAMES];
 
 /** Whether a property under `eventually` has to be asked for before this name can be found. */
 export const isEndlessName = (name: string): boolean => ENDLESS_NAMES.includes(name);
+
+/** Whether a scenario names a property that has to hold, or what it is made of brings one. */
+export const namesProperty = ({ properties: { always, eventually } }: Pick<ResolvedScenario, 'properties'>): boolean =>
+  always.length + eventually.length > 0;
+
+/** What a clean verdict is about where it names none. */
+export const NO_PROPERTY = 'the scenario names no property that has to hold, so only deadlocks were looked for';
 
 type Found = Pick<NonNullable<RunEnd['violation']>, 'property' | 'kind' | 'lasso'>;
 

@@ -2,7 +2,7 @@
  * `show --explain`: what it says removes a violation, and a test to paste that fails as long as the
  * property breaks.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,6 +57,43 @@ describe('the test to paste', () => {
   it('fails for a mutant, too', async () => {
     const { test } = await explained('oslock.no-exception-under-lock', 'oslock-oslar-reload', '--mutant', 'oslock-no-reload');
     expect(await pasted('mutant', test)).toThrow(/not to be 'oslock.no-exception-under-lock'/);
+  });
+});
+
+describe('the test to paste of a module', () => {
+  it('finds scenario and module beside itself, whatever folder it is run from', async () => {
+    mkdirSync(bench.path('own'));
+    const kit = JSON.stringify(pathToFileURL('api/kit.ts').href);
+    writeFileSync(
+      bench.path('own/cup.mjs'),
+      `import { cell, holds, race, syscall } from ${kit};
+const cup = cell('cup', { isFull: false });
+export const mechanism = race({ name: 'cup', arches: ['amd'], uses: [cup],
+  operations: { fill: { summary: 's', source: 's', does: () => syscall('ioctl', 's', [cup.store('isFull', true)]) } },
+  properties: [holds(cup, 'cup.is-empty', 's', ({ isFull }) => isFull && 'full')],
+});\n`,
+    );
+    const fill = {
+      host: { arch: 'amd', cpus: 1 },
+      processes: { p: { threads: [[{ fill: {} }]] } },
+      properties: { always: ['cup.is-empty'] },
+    };
+    const scenario = Object.entries({ name: 'cup', summary: 's', ...fill }).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+    // A copy keeps the name, and another scenario lies beside it.
+    writeFileSync(bench.path('own/copied #1.yaml'), scenario.join(''));
+    writeFileSync(bench.path('own/another.yaml'), scenario.join('').replace('"cup"', '"other"'));
+    const models = ['--models', 'own/cup.mjs'];
+    const { violations } = (await bench.run(['explore', 'own/copied #1.yaml', ...models, '--json'])).json<Found>();
+    const shown = await bench.run(['show', violations[0]!.journal, '--explain', '--json', ...models]);
+    const { test } = shown.json<{ explanation: Explanation }>().explanation;
+    const taken = test
+      .replace("'worldswitch/extend'", `'${ROOT}/api/extend.ts'`)
+      .replace('register(mechanism)', 'undo = register(mechanism)');
+    const run = await pasted('cup', `export let undo;\n${taken}`);
+    expect(process.cwd()).not.toBe(bench.folder);
+    const { undo } = (await import(pathToFileURL(bench.path('cup.mjs')).href)) as { undo: () => void };
+    expect(run).toThrow("expected 'cup.is-empty' not to be 'cup.is-empty'");
+    undo();
   });
 });
 

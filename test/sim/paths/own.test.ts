@@ -1,9 +1,11 @@
 /** What of a search is told first: all that a module of the user's own has put into the paths. */
 import { describe, expect, it } from 'vitest';
+import { host } from '../../../actors/host/host-env.ts';
 import { cell } from '../../../actors/kit/cell.ts';
 import { kthread } from '../../../actors/kit/kthread.ts';
 import { resolved } from '../../../api/scenario.ts';
 import { holeLines } from '../../../cli/holes.ts';
+import { expectPaths } from '../../../cli/search/line-coverage.ts';
 import { itemOf } from '../../../sim/explore/covered/chart.ts';
 import { race } from '../../../sim/host/race.ts';
 import { register } from '../../../sim/host/registry.ts';
@@ -17,7 +19,10 @@ const MINE = race({
   name: 'mine',
   arches: ['amd'],
   uses: [flag, kthread('worker', () => [set('work')])],
-  operations: { 'set-flag': { summary: 's', source: 'a test', does: () => [set('set')] } },
+  operations: {
+    'set-flag': { summary: 's', source: 'a test', does: () => [set('set')] },
+    'look-twice': { summary: 's', source: 'a test', does: () => [set('look'), host.when([() => true, [set('again')]])] },
+  },
   requests: { KVM_REQ_MINE: { source: 'a test', does: () => [set('requested')] } },
   onLoad: () => [set('loaded')],
 });
@@ -26,7 +31,7 @@ const SCENARIO = {
   summary: 's',
   host: { arch: 'amd', cpus: 1 },
   vms: { vm0: { type: 'svm', vcpus: [[{ hlt: {} }]] } },
-  processes: { p: { threads: [[{ 'set-flag': {} }], [{ KVM_RUN: { vcpu: 'vm0/0' } }]] } },
+  processes: { p: { threads: [[{ 'set-flag': {} }, { 'look-twice': {} }], [{ KVM_RUN: { vcpu: 'vm0/0' } }]] } },
 } as unknown as Scenario;
 
 const RUN = 'main.KVM_RUN';
@@ -36,11 +41,26 @@ describe('what is the user’s own', () => {
   const undo = register(MINE, { file: 'mine.js', sha256: '0'.repeat(64) });
   const scenario = resolved(SCENARIO, {});
   const isOwn = ownIn(scenario, topologyOf(scenario));
+  const refusals = ['main.set_flag', 'set_flag', CHECKS, 'main.set_flags'].flatMap((name) => {
+    try {
+      expectPaths([name], scenario);
+      return [];
+    } catch (error) {
+      return [(error as Error).message];
+    }
+  });
   undo();
+
+  it('is a path of --coverage by the name that is printed, too', () => {
+    expect(refusals).toEqual([expect.stringMatching(/^--coverage: found "main\.set_flags"; expected the name of a path of mine /)]);
+  });
 
   it.each([
     ['an operation', 'hostThread', 'main.set_flag.set', true],
-    ['a branch behind it', 'hostThread', 'main.set_flag.set -> main.exit', true],
+    ['what the program does behind it', 'hostThread', 'main.set_flag.set -> main.do_exit', false],
+    ['a branch of its own', 'hostThread', 'main.look_twice.look -> main.look_twice.again', true],
+    ['the way past it', 'hostThread', 'main.look_twice.look -> main.do_exit', true],
+    ['what the program does behind that', 'hostThread', 'main.look_twice.again -> main.do_exit', false],
     ['a request', 'hostThread', `${CHECKS}.KVM_REQ_MINE.requested`, true],
     ['a hook', 'hostThread', `${RUN}.vcpu_load.loaded`, true],
     ['a thread', 'worker', 'kthread.threadfn.work', true],
