@@ -48,8 +48,8 @@ const NAMES_MAX = 12;
 /**
  * Looks through a path and all that it calls.
  * @param keeps locals that outlive it
- * @throws PathError where a local is read that no path around lists, so that nothing can be in it;
- * or where two locals of one name are left
+ * @throws PathError where a local is stored or passed that no path around lists, so that nothing
+ * can be in it; where one is tested whose name is a slip; where two locals of one name are left
  */
 export function checkLocals<T, L, E extends AnyEvent>(path: Path<T, L, E>, patches: PathPatches, keeps: readonly string[]): void {
   new Reader<T, L, E>(patches, keeps).ofPath(path, []);
@@ -81,19 +81,21 @@ class Reader<T, L, E extends AnyEvent> {
       else if (item.kind === 'loop') this.#ofItems(item.body, at, frames);
       else if (item.kind === 'when')
         for (const [n, [test, body]] of item.cases.entries()) {
-          this.#refuseUnset(test, caseAt(at, n), frames);
+          this.#refuseUnset(test, caseAt(at, n), frames, true);
           this.#ofItems(body, caseAt(at, n), frames);
         }
     }
   }
 
-  #refuseUnset(reader: object, at: string, frames: readonly Frame[]): void {
+  /** @param isTest it may be there in another variant: only a slip in its name is told */
+  #refuseUnset(reader: object, at: string, frames: readonly Frame[], isTest = false): void {
     const known = [...frames.flatMap(({ locals }) => locals), ...this.#keeps];
     const unset = (reader as Marked)[READS]?.find(({ name }) => !known.includes(name));
     if (unset === undefined) return;
     const { name } = unset;
     const dies = this.#dies.get(name);
     const left = [...new Set(frames.flatMap((frame) => [...frame.left.keys()]))].slice(-NAMES_MAX);
+    if (isTest && (dies !== undefined || didYouMean(name, left) === '')) return;
     throw new PathError(
       dies === undefined
         ? `${at} reads the local ${JSON.stringify(name)}, in which nothing is left; expected a step or a set() that leaves something${left.length > 0 ? `, or one of ${left.join(', ')}` : ''}${didYouMean(name, known)}`

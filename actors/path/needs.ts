@@ -9,15 +9,14 @@ interface Needed {
   readonly kind: string;
   readonly per?: string;
   readonly input?: (instance: string) => unknown;
-  readonly machine?: (env: never) => unknown;
 }
 
-/** Whether two bring the same actors: what makes such a thing may be called twice. */
+/**
+ * Whether actors of both begin alike: what makes such a thing may be called twice, and a mutant has
+ * another machine.
+ */
 const isSame = (one: Needed, other: Needed): boolean =>
-  one === other ||
-  (one.per === other.per &&
-    JSON.stringify(one.input?.('0')) === JSON.stringify(other.input?.('0')) &&
-    String(one.machine) === String(other.machine));
+  one === other || (one.per === other.per && JSON.stringify(one.input?.('0')) === JSON.stringify(other.input?.('0')));
 
 const NEEDS = Symbol('needs');
 

@@ -138,6 +138,7 @@ describe('a local', () => {
     ['that a path leaves which it calls', [host.call(fn('inner', 's', [load()], { leaves: ['value'] })), word.store('seen', value)]],
     ['that the caller has', [load(), host.call(fn('inner', 's', [word.store('seen', value)]))]],
     ['of an earlier turn', [host.loop(word.load('seen', seen), host.when([value.is(0), [host.leaveLoop]]), load())]],
+    ['that is tested, and that another variant leaves', [load(), host.when([local('gone').isNot(true), [word.store('seen', 1)]])]],
     ['that a function looks at', [load(), host.when([(_t, l) => seen.of(l) === undefined, [word.store('seen', 1)]])]],
     ['that a helper makes each time', [...again(), ...again()]],
   ])('is taken as it is: one %s', (_what, items) => expect(stored(items)).toMatchObject({ broken: [] }));
