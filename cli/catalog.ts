@@ -2,8 +2,8 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { shippedNames, shippedPath, shippedRegressions } from '../api/shipped-scenarios.ts';
-import { knownProperties } from '../sim/properties/index.ts';
 import { resolveLookedAt } from '../sim/looked-at.ts';
+import { knownProperties } from '../sim/properties/index.ts';
 import { unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';
 import type { ResolvedScenario, Scenario } from '../sim/scenario/types.ts';

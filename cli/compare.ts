@@ -45,7 +45,7 @@ type Row = (ComparedVariant | RefusedVariant) & {
   /** What the file expects of the variant; null: nothing, as of a mutant. */
   readonly expect: Expectation | null;
   /** What is not as expected, in sentences. */
-  readonly unexpected: readonly string[];
+  readonly notAsExpected: readonly string[];
   readonly namesProperty: boolean;
 };
 type SearchedRow = Row & ComparedVariant;
@@ -53,10 +53,10 @@ type SearchedRow = Row & ComparedVariant;
 function rowOf(found: ComparedVariant | RefusedVariant, scenario: ResolvedScenario): Row {
   const expect = scenario.mutant === undefined ? scenario.expect : null;
   const rest = { expect, namesProperty: namesProperty(scenario) };
-  if (expect === null) return { ...found, ...rest, unexpected: [] };
-  if (found.verdict === 'refused') return { ...found, ...rest, unexpected: ['it is refused, which is not expected'] };
+  if (expect === null) return { ...found, ...rest, notAsExpected: [] };
+  if (found.verdict === 'refused') return { ...found, ...rest, notAsExpected: ['it is refused, which is not expected'] };
   const { exhausted, violations, undecided } = found.exploration;
-  return { ...found, ...rest, unexpected: againstExpected(expect, violations, exhausted && undecided.length === 0) };
+  return { ...found, ...rest, notAsExpected: againstExpected(expect, violations, exhausted && undecided.length === 0) };
 }
 
 const isSearched = (row: Row): row is SearchedRow => row.verdict !== 'refused';
@@ -136,11 +136,11 @@ const refusedDocument = (row: Row & RefusedVariant) => ({
   coverage: null,
 });
 
-const documentOf = ({ variant, verdict, expect, unexpected, namesProperty: names, exhausted, exploration, outcomes }: SearchedRow) => ({
+const documentOf = ({ variant, verdict, expect, notAsExpected, namesProperty: names, exhausted, exploration, outcomes }: SearchedRow) => ({
   variant,
   verdict,
   expect,
-  unexpected,
+  notAsExpected,
   namesProperty: names,
   exhausted,
   states: exploration.states,
@@ -176,7 +176,9 @@ function notesOf(rows: readonly Row[]): string[] {
   const bare = rows.filter((row) => row.verdict === 'clean' && !row.namesProperty).map(({ variant }) => variant);
   return [
     ...(bare.length > 0 ? [`Clean (${bare.join(', ')}): ${NO_PROPERTY}.`] : []),
-    ...rows.flatMap(({ variant, unexpected }) => (unexpected.length > 0 ? [`${variant}: Not as expected: ${unexpected.join('; ')}.`] : [])),
+    ...rows.flatMap(({ variant, notAsExpected }) =>
+      notAsExpected.length > 0 ? [`${variant}: Not as expected: ${notAsExpected.join('; ')}.`] : [],
+    ),
   ];
 }
 

@@ -5,7 +5,7 @@
 
 import type { Letter, Outgoing } from '../../events/event.ts';
 import { checkLocals } from './locals.ts';
-import { looks } from './looks.ts';
+import { waitingIn } from './looks.ts';
 import { refuseLacking, stepOf } from './needs.ts';
 import { type PathPatches, patched } from './patch.ts';
 import { type Flow, type Item, otherwise, type Path, PathError, type Source, type Step, type StepSpec } from './path.ts';
@@ -260,21 +260,6 @@ function refuseStepsUnder(id: string, nodes: ReadonlyMap<string, unknown>): void
     const above = id.slice(0, dot);
     if (nodes.has(above)) throw new PathError(`${above} is a step and a path that is called; name one of them apart`);
   }
-}
-
-/** The loops in which a step waits for others, and those that only look and can be left. */
-function waitingIn<T, L, E extends AnyEvent>(nodes: ReadonlyMap<string, GraphNode<T, L, E>>): Set<string> {
-  const waiting = new Set<string>();
-  const acting = new Set<string>();
-  const left = new Set<string>();
-  for (const { loops, spec, edges } of nodes.values()) {
-    if (loops.length > 0 && (spec.yields || spec.idles)) waiting.add(loops[0]!);
-    if (!looks(spec)) for (const loop of loops) acting.add(loop);
-    const targets = edges.flatMap(({ routes }) => routes.map(({ target }) => nodes.get(target)?.loops ?? []));
-    for (const loop of loops) if (targets.some((around) => !around.includes(loop))) left.add(loop);
-  }
-  for (const loop of left) if (!acting.has(loop)) waiting.add(loop);
-  return waiting;
 }
 
 /** The scope of a called path: it returns to what follows the call, and its locals die then. */

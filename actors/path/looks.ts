@@ -26,3 +26,25 @@ export function lookingIfAsks<I extends object>(item: I): I {
 
 /** Whether the step looks, and may learn nothing. */
 export const looks = (step: object): boolean => (step as Marked)[LOOKS] === true;
+
+/** A step of a path with the loops around it, the innermost first, and where it leads. */
+interface GraphNode {
+  readonly loops: readonly string[];
+  readonly spec: Pick<AnyStep, 'yields' | 'idles'>;
+  readonly edges: readonly { readonly routes: readonly { readonly target: string }[] }[];
+}
+
+/** The loops in which a step waits for others, and those that only look and can be left. */
+export function waitingIn(nodes: ReadonlyMap<string, GraphNode>): Set<string> {
+  const waiting = new Set<string>();
+  const acting = new Set<string>();
+  const left = new Set<string>();
+  for (const { loops, spec, edges } of nodes.values()) {
+    if (loops.length > 0 && (spec.yields || spec.idles)) waiting.add(loops[0]!);
+    if (!looks(spec)) for (const loop of loops) acting.add(loop);
+    const targets = edges.flatMap(({ routes }) => routes.map(({ target }) => nodes.get(target)?.loops ?? []));
+    for (const loop of loops) if (targets.some((around) => !around.includes(loop))) left.add(loop);
+  }
+  for (const loop of left) if (!acting.has(loop)) waiting.add(loop);
+  return waiting;
+}

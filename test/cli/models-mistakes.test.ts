@@ -54,7 +54,11 @@ const MISTAKES: readonly (readonly [what: string, text: string, says: string | R
     'export const mechanism = { name: "x", arches: ["amd64"] }',
     'found "amd64"; expected one of "amd", "intel", "arm64"',
   ],
-  ['an unknown key', moduleOf('x', 'optoins: {}'), /found the key "optoins"; did you mean "options"\? Expected one of options, .* and \d+ others/],
+  [
+    'an unknown key',
+    moduleOf('x', 'optoins: {}'),
+    /found the key "optoins"; did you mean "options"\? Expected one of options, .* and \d+ others/,
+  ],
   ['an unknown key, near a known one', moduleOf('x', 'optoins: {}'), 'did you mean "options"?'],
   ['a map for a function', moduleOf('x', 'patch: {}'), 'patch: found an empty map; expected a function'],
   ['an option without values', moduleOf('x', 'options: { a: [] }'), 'options.a: found an empty list; expected at least one value'],

@@ -35,10 +35,10 @@ it('compare says it below its table, and in which variants another verdict was e
     {
       variant: 'one',
       expect: { violates: ['deadlock'] },
-      unexpected: ['no schedule reaches deadlock, which is expected'],
+      notAsExpected: ['no schedule reaches deadlock, which is expected'],
       namesProperty: false,
     },
-    { variant: 'two', expect: 'clean', unexpected: [], namesProperty: false },
+    { variant: 'two', expect: 'clean', notAsExpected: [], namesProperty: false },
   ]);
 });
 
