@@ -1,8 +1,8 @@
 /** Scenarios as programs name them: a shipped name, the text of a YAML file, or an object. */
 import { readFileSync } from 'node:fs';
+import { resolveLookedAt } from '../sim/looked-at.ts';
 import { knownProperties } from '../sim/properties/index.ts';
 import { withLiveness } from '../sim/properties/liveness.ts';
-import { resolveLookedAt } from '../sim/looked-at.ts';
 import { scenario as built } from '../sim/scenario/build.ts';
 import { shown, unknownName } from '../sim/scenario/issues.ts';
 import { loadScenario } from '../sim/scenario/load.ts';

@@ -85,15 +85,15 @@ describe('a field that no primitive has', () => {
   });
 
   it.each<[string, Property, RegExp]>([
-    ['read where another field has changed only', of((c) => c['state'] === 'mapped' && c['isFree']), /"isFree"/],
+    ['read where another field has changed only', of(({ state, isFree }) => state === 'mapped' && isFree), /"isFree"/],
     ['of a count', of(({ cuont }) => cuont, users), /pageUsers: found "cuont"; expected one of its fields \("count", "warning"\)/],
-    ['that is none of a row', of((c) => c['slots']), /"slots"/],
+    ['that is none of a row', of(({ slots }) => slots), /"slots"/],
     [
       'read by a monitor',
       {
         ...leadsTo('looks.one', {
           each: 'page',
-          from: ({ context }) => ((context as Any)['isFree'] ? 'f' : null),
+          from: ({ context: { isFree } }) => (isFree ? 'f' : null),
           to: () => null,
           ...BASIS,
         }),
@@ -103,7 +103,7 @@ describe('a field that no primitive has', () => {
     ],
     [
       'of actors of a kind',
-      always('looks.one', { kinds: ['page'], check: (w) => (w.actors<Any>('page')[0]!.context['isFree'] ? 'f' : null), ...BASIS }),
+      always('looks.one', { kinds: ['page'], check: (w) => (w.actors<Any>('page')[0]!.context.isFree ? 'f' : null), ...BASIS }),
       /"isFree"/,
     ],
     [
@@ -117,14 +117,14 @@ describe('a field that no primitive has', () => {
 describe('a look that is right', () => {
   it.each<[string, Property]>([
     ['at fields that come later', of(({ misused, absent, freedBy }) => misused !== undefined && absent && freedBy, memory)],
-    ['at one of several primitives', of((c) => c['mode'] === 'IN_GUEST' || c['requests'])],
+    ['at one of several primitives', of((c) => c.mode === 'IN_GUEST' || c.requests)],
     ['at a row of fields until it ends', of((c) => [0, 1, 2].some((i) => c[`slot${i}`] === 7))],
     ['at all of them', of((c) => JSON.stringify({ ...c }) === '' || 'isFree' in c || Object.hasOwn(c, 'x') || String(c) === '')],
     [
       'at actors of any kind',
       always('looks.one', {
         kinds: ['*'],
-        check: (w) => (w.actors<Any>('*').some(({ context: c }) => c['isFree']) ? 'freed' : null),
+        check: (w) => (w.actors<Any>('*').some(({ context: c }) => c.isFree) ? 'freed' : null),
         ...BASIS,
       }),
     ],
