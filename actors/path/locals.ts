@@ -68,7 +68,10 @@ class Reader<T, L, E extends AnyEvent> {
 
   ofPath({ name, items, locals }: Path<T, L, E>, around: readonly Frame[]): void {
     const place = [...around.slice(-1).map((frame) => frame.place), name].join('.');
-    for (const local of locals) this.#dies.set(local, place);
+    for (const local of locals) {
+      this.#refuseLost(local, place, around);
+      this.#dies.set(local, place);
+    }
     this.#ofItems(items, place, [...around, { place, locals, left: new Map() }]);
   }
 
@@ -100,6 +103,14 @@ class Reader<T, L, E extends AnyEvent> {
       dies === undefined
         ? `${at} reads the local ${JSON.stringify(name)}, in which nothing is left; expected a step or a set() that leaves something${left.length > 0 ? `, or one of ${left.join(', ')}` : ''}${didYouMean(name, known)}`
         : `${at} reads the local ${JSON.stringify(name)}, which dies with ${dies}; expected it in \`leaves\` of that, or read in there`,
+    );
+  }
+
+  /** What a caller has left dies where a path that it calls has a local of the same name. */
+  #refuseLost(name: string, place: string, around: readonly Frame[]): void {
+    if (!around.some(({ left }) => left.has(name))) return;
+    throw new PathError(
+      `${place} has a local of its own that is called ${JSON.stringify(name)}, and what its caller has left in that dies with it; expected another name for the local of the caller`,
     );
   }
 
