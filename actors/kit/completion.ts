@@ -104,8 +104,8 @@ export interface Completion extends Primitive {
   reinit(where?: LockWhere): HostItem;
 }
 
-const timeLeft = local<boolean>('timeLeft');
-const waitOver = local<boolean>('waitOver');
+const timeLeft = local<boolean>('completionTimeLeft');
+const waitOver = local<boolean>('completionOver');
 
 /** A completion of this name: one for the host, or one for each VM, vCPU or CPU. @public */
 export function completion(name: string, rest: { readonly per?: Per } = {}): Completion {

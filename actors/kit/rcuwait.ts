@@ -59,7 +59,7 @@ export interface Rcuwait extends Primitive {
   finish(where?: LockWhere): HostItem;
 }
 
-const task = local<ActorId | null>('task');
+const task = local<ActorId | null>('rcuwaitTask');
 
 /** An rcuwait of this name: one for the host, or one for each VM, vCPU or CPU. @public */
 export function rcuwait(name: string, rest: { readonly per?: Per; readonly at?: NonNullable<LockWhere['at']> } = {}): Rcuwait {

@@ -125,7 +125,7 @@ export interface RefcountRest {
   readonly in?: MemoryObject;
 }
 
-const isLast = local<boolean>('isLast');
+const isLast = local<boolean>('refcountIsLast');
 
 /** A reference count of this name. Where it saturates, `NAME.saturates` is broken. @public */
 export function refcount(name: string, rest: RefcountRest = {}): Refcount {

@@ -91,7 +91,7 @@ export interface Timeouts extends Primitive {
   msleepInterruptible(into: Local<boolean>): HostItem;
 }
 
-const left = local<boolean>('timeLeft');
+const left = local<boolean>('timeoutTimeLeft');
 
 /** One sleep, and another if something else than the timer has ended it. */
 const msleepItems = (state: TaskState, into: Local<boolean>, ends: (t: HostThread) => boolean) => [

@@ -135,8 +135,8 @@ export interface WaitQueue extends Primitive {
 }
 
 const EXCLUSIVE = whereWith({ exclusive: flag });
-const interrupted = local<true>('interrupted');
-const timeLeft = local<boolean>('timeLeft');
+const interrupted = local<true>('waitInterrupted');
+const timeLeft = local<boolean>('waitEventTimeLeft');
 
 /** A wait queue of this name: one for the host, or one for each VM, vCPU or CPU. @public */
 export function waitQueue(name: string, rest: { readonly per?: Per } = {}): WaitQueue {

@@ -47,8 +47,8 @@ export interface Workqueue<W extends string = string> extends Primitive {
 }
 
 const was = local<boolean>('workWas');
-const item = local<string | null>('work');
-const flushed = local<boolean>('flushed');
+const item = local<string | null>('workSeen');
+const flushed = local<boolean>('workFlushed');
 type Asks = (t: HostThread, l: HostLocals) => WorkqueueEvent;
 
 /** The steps of one queue. */

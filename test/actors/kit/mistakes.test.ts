@@ -124,6 +124,11 @@ describe('a local', () => {
       [load(), word.load('seen', local<number>('value')), host.when([value.is(0), [word.store('seen', 1)]])],
       /item 2 \(step load_seen\): two locals are called "value", .* expected another name for one of them/,
     ],
+    [
+      'that a function of the kit has as well',
+      [word.load('value', local<number>('inKit')), host.call({ ...fn('inner', 's', [load()]), locals: wrong(['inKit', 'value']) })],
+      /inner has a local of its own that is called "inKit", and what its caller has left in that dies with it/,
+    ],
   ])('is refused before it runs: one %s', (_what, items, says) => expect(() => stored(items)).toThrow(says));
 
   const again = () => {
